@@ -1,0 +1,43 @@
+"""What can go wrong. Each message is written for the person who reads it: it names the place and the way out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class DrydockError(Exception):
+    """Something a person can mend. Shown as its message, without a traceback."""
+
+
+class EngineError(DrydockError):
+    """No engine answers, or the engine or one of its commands failed."""
+
+
+class MissingError(DrydockError):
+    """A name that stands for nothing: an example, file, region, transcript, step or measure."""
+
+
+class MalformedError(DrydockError):
+    """A file that does not say what its format wants.
+
+    :ivar path: the file, as the reader knows it.
+    :ivar line: 1-based line, or 0 for the file as a whole.
+    """
+
+    def __init__(self, path: object, line: int, problem: str) -> None:
+        self.path, self.line, self.problem = str(path), line, problem
+        super().__init__(f"{path}:{line}: {problem}" if line else f"{path}: {problem}")
+
+
+def near(wanted: str, known: Iterable[str]) -> str:
+    """Return an ending for an error message: the known names, the most similar ones first.
+
+    :returns: ``"; there are: a, b"``, or ``"; there is none"``.
+    """
+    names = sorted(set(known))
+    if not names:
+        return "; there is none"
+    similar = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
+    ordered = [*similar, *(name for name in names if name not in similar)]
+    return "; " + (f"did you mean {similar[0]}? " if similar else "") + "there are: " + ", ".join(ordered)

@@ -1,0 +1,164 @@
+"""The fixtures of an example's test."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drydock import example as examples, inventory
+from drydock.engine import Engine
+from drydock.evidence import Measure
+from drydock.example import Example
+from drydock.testing import SESSION, facts_of
+
+
+@pytest.fixture(scope="session")
+def engine(pytestconfig: pytest.Config) -> Engine:
+    """The engine under test."""
+    return pytestconfig.stash[SESSION].engine
+
+
+@pytest.fixture(scope="session")
+def docker(engine: Engine) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run ``docker ARGS`` on the engine: ``docker("ps", check=True, input=None, timeout=60)``."""
+
+    def call(
+        *args: str, check: bool = True, input: str | None = None, timeout: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        return engine.run(*args, check=check, text=input, timeout=timeout)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def example(request: pytest.FixtureRequest) -> Example:
+    """The example that this test file proves, by the file's name."""
+    return examples.load()[request.path.stem.removeprefix("test_").replace("_", "-")]
+
+
+@pytest.fixture(scope="module")
+def folder(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the example's folder, far from the repository."""
+    return example.copy_to(tmp_path_factory.mktemp("copy"))
+
+
+@pytest.fixture(scope="module")
+def prefix(request: pytest.FixtureRequest, engine: Engine, pytestconfig: pytest.Config) -> Iterator[str]:
+    """What the names of all that this test file makes begin with. All of it is removed at the file's end."""
+    stem = request.path.stem.removeprefix("test_").replace("_", "-")
+    slug = stem if request.path.parent.name == "examples" else "bases"
+    prefix = f"{slug}-t{pytestconfig.stash[SESSION].run}"
+    failed = request.session.testsfailed
+    yield prefix
+    if not (pytestconfig.getoption("--keep") and request.session.testsfailed > failed):
+        _clear(engine, prefix)
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest, engine: Engine, prefix: str) -> Iterator[Callable[[str], str]]:
+    """Give unique names for what this test makes: ``name("web")``. It is all removed at the test's end."""
+    unique = f"{prefix}-{inventory.new_run()[:4]}"
+    failed = request.session.testsfailed
+    yield lambda suffix: f"{unique}-{suffix}"
+    if not (request.config.getoption("--keep") and request.session.testsfailed > failed):
+        _clear(engine, unique)
+
+
+def _clear(engine: Engine, prefix: str) -> None:
+    inventory.remove(engine, [thing for thing in inventory.things(engine) if thing.name.startswith(prefix)])
+
+
+@pytest.fixture(scope="module")
+def build(engine: Engine, prefix: str, folder: Path) -> Callable[..., str]:
+    """Build an image of the example and return its tag: ``build("Dockerfile.bad", target="x")``. Once per variant."""
+    built: dict[tuple[str, ...], str] = {}
+
+    def call(dockerfile: str = "Dockerfile", *options: str, target: str = "", timeout: float = 300) -> str:
+        key = (dockerfile, target, *options)
+        if key not in built:
+            tag = f"{prefix}:v{len(built)}"
+            wanted = ["--target", target] if target else []
+            engine.run(
+                "build",
+                "--file",
+                str(folder / dockerfile),
+                *wanted,
+                *options,
+                "--tag",
+                tag,
+                str(folder),
+                timeout=timeout,
+            )
+            built[key] = tag
+        return built[key]
+
+    return call
+
+
+@pytest.fixture
+def container(name: Callable[[str], str]) -> Iterator[Callable[..., Any]]:
+    """Start a container with testcontainers: ``container(image, "arg", ports=[8080], env={...})``.
+
+    Ports are published on 127.0.0.1, at host ports that the engine chooses: ``.get_exposed_port(8080)`` says which.
+    """
+    from testcontainers.core.container import DockerContainer
+
+    with contextlib.ExitStack() as stack:
+
+        def call(image: str, *command: str, ports: Sequence[int] = (), wait: Any = None, **options: Any) -> Any:
+            made = DockerContainer(image, **options).with_name(name("c"))
+            if command:
+                made.with_command(list(command))
+            for port in ports:
+                made.ports[f"{port}/tcp"] = ("127.0.0.1",)  # type: ignore[assignment]
+            if wait is not None:
+                made.waiting_for(wait)
+            return stack.enter_context(made)
+
+        yield call
+
+
+@pytest.fixture
+def measure(request: pytest.FixtureRequest) -> Callable[..., float]:
+    """Take a measure and hold it to its bounds: ``measure("scratch-size", 5_900_000, "bytes", high=6_000_000)``."""
+
+    def call(name: str, value: float, unit: str, *, low: float = 0, high: float | None = None) -> float:
+        facts_of(request.node)["measures"][name] = asdict(Measure(value, unit, low, high))
+        assert low <= value, f"{name} is {value} {unit}, less than {low}"
+        assert high is None or value <= high, f"{name} is {value} {unit}, more than {high}"
+        return value
+
+    return call
+
+
+# pytest-docker starts the Compose stack of an example; these say which.
+
+
+@pytest.fixture(scope="module")
+def docker_compose_file(folder: Path) -> str:
+    """The example's Compose file, in its copy."""
+    return str(folder / "compose.yaml")
+
+
+@pytest.fixture(scope="module")
+def docker_compose_project_name(prefix: str) -> str:
+    """A project of this run's own."""
+    return f"{prefix}-stack"
+
+
+@pytest.fixture(scope="module")
+def docker_setup() -> list[str]:
+    """Start the stack and wait until it is healthy."""
+    return ["up --detach --build --wait --wait-timeout 120"]
+
+
+@pytest.fixture(scope="module")
+def docker_cleanup() -> list[str]:
+    """Take the stack away at once, with its volumes and images."""
+    return ["down --volumes --remove-orphans --timeout 0 --rmi local"]

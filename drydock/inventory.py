@@ -1,0 +1,165 @@
+"""What is on an engine that belongs to an example or to a run of the tests, and its removal.
+
+Names say whom a thing belongs to. A transcript uses the names that its reader would: ``<slug>`` or ``<slug>-...``.
+What a test makes is called ``<slug>-t<run>-...``, with the run's eight hexadecimal digits, so that runs never meet.
+A lock file that a run holds says that it lives; what belongs to a run whose lock nobody holds was left behind, and is
+removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import docker
+import docker.errors
+
+from drydock.engine import Engine
+from drydock.errors import EngineError
+
+RUN = re.compile(r"-t([0-9a-f]{8})(?:$|[-_:.])")
+PROJECT = "com.docker.compose.project"
+KINDS = ("container", "network", "volume", "image")
+
+
+@dataclass(frozen=True, order=True)
+class Thing:
+    """Something on an engine.
+
+    :ivar kind: ``container``, ``network``, ``volume`` or ``image``.
+    :ivar name: its name, or an image's tag.
+    :ivar key: what the engine removes it by.
+    """
+
+    kind: str
+    name: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+    @property
+    def run(self) -> str | None:
+        """The run of the tests that made it, or None."""
+        found = RUN.search(self.name)
+        return found[1] if found else None
+
+    def of(self, slug: str) -> bool:
+        """Say whether it belongs to the example `slug`, made by a transcript or by hand."""
+        return self.run is None and re.match(re.escape(slug) + r"(?:$|[-_:])", self.name) is not None
+
+
+def api(engine: Engine) -> docker.APIClient:
+    """Return a client of the engine's API."""
+    return docker.APIClient(base_url=engine.client["DOCKER_HOST"], timeout=60, version="auto")
+
+
+def things(engine: Engine) -> list[Thing]:
+    """Return everything on the engine that has a name, containers first: in the order in which it can be removed.
+
+    A container started from an example's image without a name of its own counts under the image's name.
+
+    :raises EngineError: the engine does not answer.
+    """
+    try:
+        with contextlib.closing(api(engine)) as client:
+            return [
+                *(Thing("container", _container_name(each), each["Id"]) for each in client.containers(all=True)),
+                *(Thing("network", _name(each, each["Name"]), each["Id"]) for each in client.networks()),
+                *(
+                    Thing("volume", _name(each, each["Name"]), each["Name"])
+                    for each in client.volumes()["Volumes"] or ()
+                ),
+                *(Thing("image", tag, tag) for each in client.images() for tag in each["RepoTags"] or ()),
+            ]
+    except (OSError, docker.errors.DockerException) as error:
+        raise EngineError(f"{engine.client['DOCKER_HOST']} does not answer: {error}") from error
+
+
+def _container_name(container: dict[str, Any]) -> str:
+    name = _name(container, (container["Names"] or ["/"])[0].lstrip("/"))
+    image = str(container["Image"])
+    named_by_hand = not re.fullmatch(r"[a-z]+_[a-z]+\d?", name)
+    return name if named_by_hand or image.startswith("sha256:") else f"{image}-{name}"
+
+
+def _name(thing: dict[str, Any], name: str) -> str:
+    """Return its name, behind its Compose project's name where the project did not give it."""
+    project = (thing.get("Labels") or {}).get(PROJECT, "")
+    return name if name.startswith(project) else f"{project}-{name}"
+
+
+def remove(engine: Engine, doomed: Iterable[Thing]) -> list[Thing]:
+    """Remove `doomed`, containers by force and with their anonymous volumes. Return what would not go."""
+    left = []
+    with contextlib.closing(api(engine)) as client:
+        for thing in sorted(doomed, key=lambda thing: KINDS.index(thing.kind)):
+            try:
+                _remove(client, thing)
+            except docker.errors.NotFound:
+                continue
+            except (OSError, docker.errors.DockerException):
+                left.append(thing)
+    return left
+
+
+def _remove(client: docker.APIClient, thing: Thing) -> None:
+    if thing.kind == "container":
+        client.remove_container(thing.key, force=True, v=True)
+    elif thing.kind == "network":
+        client.remove_network(thing.key)
+    elif thing.kind == "volume":
+        client.remove_volume(thing.key)
+    else:
+        client.remove_image(thing.key, noprune=False)
+
+
+def dangling_volumes(engine: Engine) -> set[str]:
+    """Return the names of the volumes without a name of their own that no container uses."""
+    with contextlib.closing(api(engine)) as client:
+        volumes = client.volumes(filters={"dangling": True})["Volumes"] or ()
+        return {volume["Name"] for volume in volumes if re.fullmatch(r"[0-9a-f]{64}", volume["Name"])}
+
+
+def new_run() -> str:
+    """Return the name of a new run: eight hexadecimal digits."""
+    return secrets.token_hex(4)
+
+
+@contextlib.contextmanager
+def held(place: Path, *, wait: bool = True) -> Iterator[IO[str] | None]:
+    """Hold the lock file `place`, and yield it; None when another process holds it and `wait` is false.
+
+    The kernel lets go of it when its holder ends, however that happens.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield None
+            return
+        lock.seek(0)
+        yield lock
+
+
+def sweep(engine: Engine, locks: Path) -> list[Thing]:
+    """Remove what dead runs on this machine left on the engine, and return it.
+
+    :param locks: the folder of the runs' lock files, one per run, held by each run that lives.
+    """
+    doomed = []
+    found = things(engine)
+    for place in sorted(locks.glob("*.run")):
+        with held(place, wait=False) as lock:
+            if lock is not None:
+                doomed += [thing for thing in found if thing.run == place.stem]
+                place.unlink(missing_ok=True)
+    remove(engine, doomed)
+    return doomed

@@ -1,0 +1,347 @@
+"""The private engine: a real Docker Engine from Debian's packages, for a machine on which no engine answers.
+
+Its programs live in a folder of their own, made by mmdebstrap. In a mount namespace that folder's ``usr`` is laid over
+the host's, so that dockerd finds its own libraries while host paths keep their names and bind mounts work. The host
+itself is untouched but for what a Docker Engine must have there, the bridge and the firewall's chains; both go when it
+stops. Everything else is under the user's cache directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from drydock import hostnet
+from drydock.engine import Engine, answering, say
+from drydock.errors import EngineError
+
+#: Debian suites by preference, with the Docker Engine that each has.
+SUITES = {"forky": "Docker 28.5", "trixie": "Docker 26.1"}
+PACKAGES = "docker.io,docker-cli,docker-buildx,docker-compose,docker-registry,iptables,iproute2,ca-certificates,procps"
+#: Seconds for the daemon to answer after its start, and to end when asked. Ending stops every container.
+PATIENCE = 60.0
+#: Longest path of a Unix socket that Linux takes.
+SOCKET_PATH = 107
+#: Programs that may belong to the private engine; anything else is never signalled.
+PROGRAMS = ("dockerd", "containerd", "containerd-shim-runc-v2", "docker-proxy", "docker-registry", "runc")
+
+# $0 is the engine's folder of programs. Mounts made on the host later still appear inside ("slave"), none comes out.
+_ENTER = """
+mount --bind "$0/usr" /usr && mount --bind "$0/etc/alternatives" /etc/alternatives && exec "$@"
+"""
+
+
+def cache() -> Path:
+    """Return the folder under the user's cache directory where Drydock keeps its files."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "drydock"
+
+
+def home() -> Path:
+    """Return the private engine's folder."""
+    return cache() / "engine"
+
+
+def obstacle() -> str:
+    """Return why no private engine can be started on this machine, or ""."""
+    if sys.platform != "linux":
+        return f"a private engine needs Linux, and this is {platform.system()}"
+    if os.geteuid() != 0:
+        return "a private engine needs root, and you are not root"
+    if not shutil.which("apt-get"):
+        return "a private engine is made from Debian's packages, and there is no apt-get"
+    if len(str(home() / "docker.sock")) > SOCKET_PATH:
+        return f"the path {home()}/docker.sock is too long for a socket; set XDG_CACHE_HOME to a shorter one"
+    return ""
+
+
+def running() -> Engine | None:
+    """Return the private engine if it answers, else None."""
+    if not _pings():
+        return None
+    try:
+        return answering(_client(), private=True, mirror=_state().get("mirror", ""))
+    except EngineError:
+        return None
+
+
+def start() -> Engine:
+    """Start the private engine, unless it runs, and see to its base images. Only one start at a time does the work.
+
+    :raises EngineError: a step failed; the message has the last lines of what it printed.
+    """
+    from drydock import standins
+
+    with _locked():
+        engine = running()
+        if engine is None:
+            _end_leftovers()
+            suite = _programs()
+            _write_client(suite)
+            mirror = "" if _docker_hub_answers() else _start_mirror(suite)
+            _start_daemon(suite, mirror)
+            engine = answering(_client(), private=True, mirror=mirror)
+        if engine.mirror:
+            standins.ensure(
+                [engine.docker], engine.environment, engine.mirror, home() / "mirror", lambda line: say(f"{line}")
+            )
+        return engine
+
+
+def stop() -> None:
+    """Stop the private engine and take away what it left on the host: processes, bridges, firewall chains."""
+    with _locked():
+        if not _ours() and not (home() / "before.json").exists():
+            say("no private engine runs")
+            return
+        pid = _pid("dockerd")
+        if pid:
+            os.kill(pid, signal.SIGTERM)
+            _wait(lambda: not Path(f"/proc/{pid}").exists(), PATIENCE)
+        _end_leftovers()
+        say("private engine: stopped")
+
+
+def remove() -> None:
+    """Stop the private engine and delete all its files, base images and recorded state included."""
+    if home().exists():
+        stop()
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(home())
+        for folder in ("locks", "runs"):
+            shutil.rmtree(cache() / folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            cache().rmdir()
+    say("private engine: removed")
+
+
+def _client() -> dict[str, str]:
+    path = f"{home()}/client:{os.environ.get('PATH', os.defpath)}"
+    return {"DOCKER_HOST": f"unix://{home()}/docker.sock", "DOCKER_CONFIG": str(home() / "client"), "PATH": path}
+
+
+def _write_client(suite: str) -> None:
+    """Debian's client and its plugins run on the host as they are: they ask for an older libc than Debian 12 has."""
+    client = home() / "client"
+    client.mkdir(parents=True, exist_ok=True)
+    usr = _root(suite) / "usr"
+    (client / "docker").unlink(missing_ok=True)
+    (client / "docker").symlink_to(usr / "bin/docker")
+    (client / "config.json").write_text(json.dumps({"cliPluginsExtraDirs": [f"{usr}/libexec/docker/cli-plugins"]}))
+
+
+def _root(suite: str) -> Path:
+    return home() / f"root-{suite}"
+
+
+def _programs() -> str:
+    """Make the folder of the engine's programs, unless it is there, and return its Debian suite."""
+    for suite in SUITES:
+        if _root(suite).is_dir():
+            return suite
+    if not shutil.which("mmdebstrap"):
+        say("installing mmdebstrap (Debian's packages), which makes the engine's folder of programs")
+        _install("mmdebstrap", "debian-archive-keyring")
+    said = ""
+    for suite, version in SUITES.items():
+        say(f"fetching {version} from Debian {suite} into {_root(suite)}")
+        fresh = home() / "root.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        # A mirror may be frozen, and its Release file past its date. Signatures are still checked.
+        options = ["--variant=minbase", "--aptopt=Acquire::Check-Valid-Until false", f"--include={PACKAGES}"]
+        done = subprocess.run(
+            ["mmdebstrap", *options, suite, str(fresh)], stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        if done.returncode == 0:
+            fresh.rename(_root(suite))
+            return suite
+        said = "\n".join(done.stderr.strip().splitlines()[-15:])
+        say(f"Debian {suite} cannot be had")
+    raise EngineError(f"mmdebstrap failed:\n{said}")
+
+
+def _install(*packages: str) -> None:
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    for line in (["apt-get", "update"], command):
+        done = subprocess.run(line, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise EngineError(f"{' '.join(command)} failed:\n{done.stderr.strip()[-2000:]}")
+
+
+def _docker_hub_answers() -> bool:
+    """Ask Docker Hub for a small image's manifest, without an engine."""
+    command = [str(home() / "client/docker"), "manifest", "inspect", "busybox:1.37"]
+    env = {**os.environ, **_client(), "DOCKER_HOST": "unix:///nonexistent"}
+    try:
+        return (
+            subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=15).returncode == 0
+        )
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def _start_mirror(suite: str) -> str:
+    """Start the local registry that stands in for Docker Hub, and return its ``host:port``."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        mirror = f"127.0.0.1:{probe.getsockname()[1]}"
+    storage = home() / "mirror/registry"
+    storage.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "version": "0.1",
+        "log": {"level": "warn"},
+        "storage": {"filesystem": {"rootdirectory": str(storage)}, "delete": {"enabled": True}},
+        "http": {"addr": mirror},
+    }
+    (home() / "mirror/registry.json").write_text(json.dumps(settings))
+    _spawn(suite, ["docker-registry", "serve", str(home() / "mirror/registry.json")], "registry")
+    if not _wait(lambda: _http(f"http://{mirror}/v2/"), PATIENCE):
+        raise EngineError(f"the local registry does not answer:\n{_tail('registry')}")
+    return mirror
+
+
+def _start_daemon(suite: str, mirror: str) -> None:
+    before = home() / "before.json"
+    if not before.exists():
+        before.write_text(json.dumps(hostnet.look(lambda *command: _inside(suite, *command))))
+    (home() / "daemon.json").write_text(json.dumps({"registry-mirrors": [f"http://{mirror}"]} if mirror else {}))
+    (home() / "state.json").write_text(json.dumps({"mirror": mirror, "suite": suite}))
+    options = [f"--config-file={home()}/daemon.json", f"--data-root={home()}/data", f"--exec-root={home()}/exec"]
+    options += [f"--pidfile={home()}/dockerd.pid", f"--host=unix://{home()}/docker.sock", "--group=root"]
+    _spawn(suite, ["dockerd", *options], "dockerd")
+    if not _wait(_pings, PATIENCE):
+        raise EngineError(f"dockerd does not answer; its log ends:\n{_tail('dockerd')}")
+
+
+def _spawn(suite: str, command: Sequence[str], name: str) -> None:
+    """Start a program of the engine that outlives this one, with its log in a file."""
+    with (home() / f"{name}.log").open("wb") as log:
+        subprocess.Popen(
+            _entering(suite, command),
+            env={**os.environ, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def _inside(suite: str, *command: str) -> str:
+    """Run a program of the engine's folder and return what it printed; "" when it fails."""
+    env = {**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    done = subprocess.run(_entering(suite, command), env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _entering(suite: str, command: Sequence[str]) -> list[str]:
+    namespace = ["unshare", "--mount", "--propagation", "slave"]
+    return [*namespace, "sh", "-c", _ENTER, str(_root(suite)), *command]
+
+
+def _end_leftovers() -> None:
+    """End what is left of the private engine and clean the host's network of it."""
+    for pid in _ours():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    if not _wait(lambda: not _ours(), 10.0):
+        raise EngineError(f"these processes of the private engine do not end: {_ours()}")
+    before = home() / "before.json"
+    if before.exists():
+        suite = str(_state().get("suite", ""))
+        if _root(suite).is_dir():
+            hostnet.restore(json.loads(before.read_text()), lambda *command: _inside(suite, *command))
+        before.unlink()
+    for name in ("docker.sock", "dockerd.pid", "state.json"):
+        (home() / name).unlink(missing_ok=True)
+
+
+def _ours() -> list[int]:
+    """Return the processes of the private engine: its programs, and whatever they started, containers included."""
+    programs = {_inode(path) for path in home().glob("root-*/usr/*bin/*") if path.name in PROGRAMS}
+    parents = {}
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            if state != "Z":
+                parents[int(folder.name)] = int(parent)
+                if _inode(folder / "exe") in programs:
+                    found.add(int(folder.name))
+    fresh = found
+    while fresh:
+        fresh = {pid for pid, parent in parents.items() if parent in fresh} - found
+        found = found | fresh
+    return sorted(found)
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _pid(name: str) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        pid = int((home() / f"{name}.pid").read_text())
+        return pid if pid in _ours() else 0
+    return 0
+
+
+def _pings() -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(5)
+        with contextlib.suppress(OSError):
+            probe.connect(str(home() / "docker.sock"))
+            probe.sendall(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
+            return probe.recv(64).startswith((b"HTTP/1.0 200", b"HTTP/1.1 200"))
+    return False
+
+
+def _http(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _wait(condition: Callable[[], bool], patience: float) -> bool:
+    deadline = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _tail(name: str) -> str:
+    return "\n".join((home() / f"{name}.log").read_text(errors="replace").splitlines()[-15:])
+
+
+def _state() -> dict[str, str]:
+    with contextlib.suppress(OSError, ValueError):
+        state: dict[str, str] = json.loads((home() / "state.json").read_text())
+        return state
+    return {}
+
+
+@contextlib.contextmanager
+def _locked() -> Iterator[None]:
+    home().mkdir(parents=True, exist_ok=True)
+    home().chmod(0o700)
+    with (cache() / "engine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,218 @@
+"""Replays a transcript of an example on an engine, and records what it printed."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker.errors
+
+from drydock import inventory
+from drydock.engine import Engine
+from drydock.errors import DrydockError
+from drydock.example import Example
+from drydock.inventory import Thing
+from drydock.shell import Outcome, environment, replay
+from drydock.transcript import Step, Transcript, differences, merge, render
+
+LOG_LINES = 20
+
+
+class ReplayError(DrydockError):
+    """A transcript that did not do what it says, as a report for the reader of a CI log."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A transcript to run.
+
+    :ivar scratch: an empty folder, in which a copy of the example is made.
+    :ivar locks: the folder of the lock files of this engine.
+    :ivar rewrite: record the outputs instead of comparing them.
+    :ivar accept: record even a step whose exit status changed.
+    :ivar keep: leave what a failure made alive.
+    """
+
+    engine: Engine
+    example: Example
+    name: str
+    scratch: Path
+    locks: Path
+    rewrite: bool = False
+    accept: bool = False
+    keep: bool = False
+
+
+def missing_needs(transcript: Transcript, engine: Engine) -> str:
+    """Return what the transcript needs and the engine does not have, or ""."""
+    had = {f"{engine.facts['store']}-store", "swarm"}
+    if engine.facts["base_images"] == "official":
+        had.add("docker-hub")
+    needed = {need for step in transcript.steps for need in step.directives.needs}
+    return ", ".join(sorted(needed - had))
+
+
+def run(job: Job) -> list[Outcome]:
+    """Run the job's transcript in a copy of its example; record it if the job says so.
+
+    What the transcript leaves on the engine is removed. Images may be left by it; a container, network or volume that
+    it leaves is a fault, because its reader would be left with it too.
+
+    :raises ReplayError: a step failed, something is in the way, or something was left behind.
+    """
+    transcript = job.example.transcript(job.name)
+    job.scratch.mkdir(parents=True, exist_ok=True)
+    home = job.scratch / "home"
+    home.mkdir()
+    env = environment(job.engine.client, home)
+    with _alone(job), _image_ids(job) as image_ids:
+        outcomes = []
+        for outcome in replay(transcript, job.example.copy_to(job.scratch), env):
+            outcomes.append(outcome)
+            image_ids.look()
+            if not outcome.passed and not _recordable(job, outcome):
+                raise ReplayError(_report(job, transcript, outcome))
+        _nothing_left(job, transcript)
+    if job.rewrite:
+        _rewrite(job, transcript, outcomes)
+    return outcomes
+
+
+def _recordable(job: Job, outcome: Outcome) -> bool:
+    same_status = outcome.observed.status == outcome.expected.status
+    return job.rewrite and not outcome.problem and (same_status or job.accept)
+
+
+def _rewrite(job: Job, transcript: Transcript, outcomes: list[Outcome]) -> None:
+    steps = tuple(merge(outcome.expected, outcome.observed) for outcome in outcomes)
+    place = job.example.path(f"transcripts/{job.name}.console")
+    text = render(dataclasses.replace(transcript, steps=steps))
+    if text != place.read_text(encoding="utf-8"):
+        fresh = place.with_suffix(".new")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(place)
+
+
+@contextlib.contextmanager
+def _alone(job: Job) -> Iterator[None]:
+    """Hold the example's names on the engine: a transcript uses the fixed names that its reader would.
+
+    The lock file has content while a transcript runs. Found with content, its holder died: what it left is removed.
+    """
+    with inventory.held(job.locks / f"{job.example.slug}.names") as lock:
+        assert lock is not None
+        if lock.read():
+            inventory.remove(job.engine, _belongings(job))
+        in_the_way = _belongings(job)
+        if in_the_way:
+            shown = "\n".join(f"  {thing}" for thing in in_the_way)
+            raise ReplayError(
+                f"examples/{job.example.slug}: its transcripts use these names, and the engine has them already. They "
+                f"are not Drydock's, so it leaves them alone; remove or rename them:\n{shown}"
+            )
+        _mark(lock, "a transcript runs")
+        done = False
+        try:
+            yield
+            done = True
+        finally:
+            if done or not job.keep:
+                inventory.remove(job.engine, _belongings(job))
+            _mark(lock, "")
+
+
+def _mark(lock: object, text: str) -> None:
+    lock.seek(0)  # type: ignore[attr-defined]
+    lock.truncate()  # type: ignore[attr-defined]
+    lock.write(text)  # type: ignore[attr-defined]
+    lock.flush()  # type: ignore[attr-defined]
+
+
+def _belongings(job: Job) -> list[Thing]:
+    return [thing for thing in inventory.things(job.engine) if thing.of(job.example.slug)]
+
+
+class _ImageIds:
+    """Remembers the IDs of the images that the transcript tagged: a rebuild takes the tag away from the former one."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self.found: set[str] = set()
+
+    def look(self) -> None:
+        with contextlib.closing(inventory.api(self._job.engine)) as client:
+            for image in client.images():
+                for tag in image["RepoTags"] or ():
+                    if Thing("image", tag, tag).of(self._job.example.slug):
+                        self.found.add(image["Id"])
+
+
+@contextlib.contextmanager
+def _image_ids(job: Job) -> Iterator[_ImageIds]:
+    seen = _ImageIds(job)
+    try:
+        yield seen
+    finally:
+        if not job.keep:
+            doomed = [Thing("image", key, key) for key in seen.found]
+            with contextlib.suppress(DrydockError, OSError, docker.errors.DockerException):
+                inventory.remove(job.engine, [*_belongings(job), *doomed])
+
+
+def _nothing_left(job: Job, transcript: Transcript) -> None:
+    left = [thing for thing in _belongings(job) if thing.kind != "image"]
+    if left:
+        shown = ", ".join(map(str, left))
+        raise ReplayError(f"{transcript.place}: it leaves behind {shown}; its last steps are to clean up")
+
+
+def _report(job: Job, transcript: Transcript, outcome: Outcome) -> str:
+    step = outcome.expected
+    tries = f", {outcome.tries} tries" if outcome.tries > 1 else ""
+    why = outcome.problem or _status_change(step, outcome.observed) or "the output differs"
+    lines = [
+        f"{transcript.place}:{step.line}: {why} (after {outcome.seconds:.1f} s{tries})",
+        *(f"  {'$' if first else '>'} {text}" for first, text in _numbered(step.command)),
+        *(f"  {line}" for line in differences(step, outcome.observed)),
+        f"engine: {job.engine}",
+        *state(job.engine, job.example.slug),
+    ]
+    if job.keep:
+        lines += kept(job.engine, job.scratch / job.example.slug)
+    return "\n".join(lines)
+
+
+def _numbered(command: str) -> Iterator[tuple[bool, str]]:
+    for index, text in enumerate(command.split("\n")):
+        yield index == 0, text
+
+
+def _status_change(expected: Step, observed: Step) -> str:
+    if expected.status == observed.status:
+        return ""
+    return f"exit {expected.status} expected, exit {observed.status} observed"
+
+
+def state(engine: Engine, prefix: str) -> list[str]:
+    """Return the containers whose name begins with `prefix`, with state and last log lines, as lines of a report."""
+    lines = []
+    with (
+        contextlib.suppress(OSError, docker.errors.DockerException),
+        contextlib.closing(inventory.api(engine)) as client,
+    ):
+        for container in client.containers(all=True):
+            name = container["Names"][0].lstrip("/") if container["Names"] else container["Id"][:12]
+            if name.startswith(prefix):
+                lines.append(f"container {name} ({container['Image']}): {container['Status']}")
+                log = client.logs(container["Id"], tail=LOG_LINES).decode(errors="replace")
+                lines += [f"  | {line}" for line in log.splitlines()]
+    return lines
+
+
+def kept(engine: Engine, folder: Path) -> list[str]:
+    """Return lines that say how to enter what ``--keep`` left alive."""
+    exports = " ".join(f"{name}={value}" for name, value in engine.client.items() if name.startswith("DOCKER_"))
+    return ["kept alive; enter it with:", f"  cd {folder}", f"  export {exports} PATH={engine.client['PATH']}"]

@@ -1,0 +1,107 @@
+"""What the tests of a run proved: from their reports to counts and evidence."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from drydock import ROOT, evidence, example as examples
+from drydock.engine import Engine
+from drydock.evidence import Claim, Measure, Replayed, Run
+
+FLOOR = ROOT / "evidence" / "floor.json"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one test of an example.
+
+    :ivar test: the test's id, for messages.
+    :ivar kind: ``claim`` or ``transcript``.
+    :ivar name: the test function's name, or the transcript's.
+    :ivar outcome: ``passed``, ``failed`` or ``skipped``.
+    :ivar steps: commands that the transcript ran.
+    :ivar retries: how often a step was run again before it matched.
+    :ivar seconds: wall time of the transcript's own commands.
+    """
+
+    test: str
+    slug: str
+    kind: str
+    name: str
+    sentence: str
+    outcome: str = "passed"
+    reason: str = ""
+    steps: int = 0
+    retries: int = 0
+    seconds: float = 0.0
+    measures: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def counts(results: Iterable[Result]) -> dict[str, int]:
+    """Return how many claims and transcripts were upheld, and how many commands these transcripts ran."""
+    upheld = [result for result in results if result.outcome == "passed"]
+    return {
+        "claims": sum(result.kind == "claim" for result in upheld),
+        "transcripts": sum(result.kind == "transcript" for result in upheld),
+        "commands": sum(result.steps for result in upheld),
+    }
+
+
+def below_floor(found: dict[str, int]) -> list[str]:
+    """Return what went missing: each count of `found` that is below the floor kept in git."""
+    floor = json.loads(FLOOR.read_text(encoding="utf-8"))
+    return [
+        f"only {count} {kind} upheld; the floor in evidence/floor.json is {floor[kind]}"
+        for kind, count in found.items()
+        if count < floor.get(kind, 0)
+    ]
+
+
+def record(engine: Engine, results: Iterable[Result]) -> tuple[list[str], list[str]]:
+    """Write the evidence of each example all of whose tests ran without a failure.
+
+    :returns: what was done, and what was not and why.
+    """
+    done, problems = [], []
+    by_slug: dict[str, list[Result]] = {}
+    for result in results:
+        by_slug.setdefault(result.slug, []).append(result)
+    for slug, found in sorted(by_slug.items()):
+        failed = [result.test for result in found if result.outcome == "failed"]
+        if failed:
+            problems.append(f"evidence of {slug} not written: {failed[0]} failed")
+        else:
+            changed = evidence.save(evidence.with_run(evidence.load(slug), engine.key, run(engine, slug, found)))
+            done.append(f"evidence/{slug}.json {'written' if changed else 'unchanged'} for {engine.key}")
+    return done, problems
+
+
+def raise_floor() -> None:
+    """Set the floor to what the recorded evidence holds: it only says what stands, so that nothing goes missing."""
+    runs = [run for slug in examples.load() if (run := evidence.load(slug).run)]
+    floor = json.loads(FLOOR.read_text(encoding="utf-8")) if FLOOR.is_file() else {}
+    floor |= {
+        "claims": sum(claim.outcome == "passed" for run in runs for claim in run.claims.values()),
+        "transcripts": sum(each.outcome == "passed" for run in runs for each in run.transcripts.values()),
+        "commands": sum(each.steps for run in runs for each in run.transcripts.values()),
+    }
+    FLOOR.write_text(json.dumps(floor, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def run(engine: Engine, slug: str, results: Iterable[Result]) -> Run:
+    """Return what `results` prove of the example `slug`, as evidence."""
+    found = list(results)
+    return Run(
+        digest=examples.load()[slug].digest(),
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        engine={name: value for name, value in engine.facts.items() if name not in ("id", "kernel")},
+        claims={each.name: Claim(each.sentence, each.outcome, each.reason) for each in found if each.kind == "claim"},
+        transcripts={
+            each.name: Replayed(each.steps, each.outcome, each.reason) for each in found if each.kind == "transcript"
+        },
+        measures={name: Measure(**values) for each in found for name, values in each.measures.items()},
+    )

@@ -1,0 +1,238 @@
+"""The pytest plugin for tests on an engine: which tests run, what is left clean, and what is written as evidence."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drydock import ROOT, engine as engines, example as examples, inventory, private, record, tally
+from drydock.engine import Engine
+from drydock.errors import DrydockError, EngineError
+from drydock.inventory import Thing
+from drydock.tally import Result
+
+#: Folders under tests/ whose tests need an engine.
+ON_ENGINE = ("examples", "bases")
+
+
+@dataclass
+class Session:
+    """What one run of the tests knows.
+
+    :ivar run: its eight hexadecimal digits, in the names of all it makes.
+    :ivar volumes: the anonymous volumes that were on the private engine before it.
+    :ivar results: by test id; complete in the process that controls the workers.
+    """
+
+    engine: Engine
+    run: str
+    stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    volumes: set[str] = field(default_factory=set)
+    results: dict[str, Result] = field(default_factory=dict)
+
+
+SESSION = pytest.StashKey[Session]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add Drydock's options."""
+    group = parser.getgroup("drydock")
+    group.addoption("--on-engine", action="store_true", help="run the tests that need an engine, and only these")
+    group.addoption("--example", action="append", default=[], metavar="SLUG", help="run only this example's tests")
+    group.addoption("--record", action="store_true", help="rewrite transcripts and evidence with what this run proves")
+    group.addoption("--accept-failures", action="store_true", help="record steps whose exit status changed, too")
+    group.addoption("--keep", action="store_true", help="leave what a failing test made alive, and say how to enter it")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Find the engine, or start it, and remove what dead runs left on it."""
+    if not config.getoption("--on-engine"):
+        return
+    try:
+        examples.pick(config.getoption("--example"), examples.load())
+        engine = engines.current()
+        _point_at(engine)
+        session = Session(engine, os.environ.get("DRYDOCK_RUN") or inventory.new_run())
+        config.stash[SESSION] = session
+        if not _is_worker(config):
+            _begin(session)
+            config.pluginmanager.register(_Results(session))
+    except DrydockError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+def _point_at(engine: Engine) -> None:
+    """Make testcontainers and pytest-docker, and the workers, meet the same engine."""
+    for name in ("DOCKER_CONTEXT", "COMPOSE_PROJECT_NAME", "COMPOSE_FILE"):
+        os.environ.pop(name, None)
+    os.environ.update(engine.client, TESTCONTAINERS_RYUK_DISABLED="true", TC_POOLING_INTERVAL="0.05")
+
+
+def _begin(session: Session) -> None:
+    os.environ["DRYDOCK_RUN"] = session.run
+    session.stack.callback(os.environ.pop, "DRYDOCK_RUN", None)
+    swept = inventory.sweep(session.engine, locks(session.engine))
+    lock = locks(session.engine) / f"{session.run}.run"
+    session.stack.enter_context(inventory.held(lock))
+    session.stack.callback(lock.unlink, missing_ok=True)
+    if session.engine.private:
+        session.volumes = inventory.dangling_volumes(session.engine)
+    if swept:
+        engines.say(f"removed what an earlier run left behind: {', '.join(map(str, swept))}")
+
+
+def locks(engine: Engine) -> Path:
+    """Return the folder of the lock files of this engine's runs and names."""
+    return private.cache() / "locks" / "".join(c if c.isalnum() else "-" for c in engine.facts["id"])
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say on which engine and base images the tests run."""
+    session = config.stash.get(SESSION, None)
+    return [f"engine: {session.engine}"] if session else []
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Collect either what needs an engine or what does not."""
+    parts = collection_path.relative_to(ROOT).parts if collection_path.is_relative_to(ROOT) else ()
+    if len(parts) < 2 or parts[0] != "tests":
+        return None
+    return True if (parts[1] in ON_ENGINE) != config.getoption("--on-engine") else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep each example's tests on one worker, pick the examples asked for, and ask each test for its claim."""
+    if not config.getoption("--on-engine"):
+        return
+    wanted = config.getoption("--example")
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
+    for item in items:
+        slug = slug_of(item)
+        if slug:
+            item.add_marker(pytest.mark.xdist_group(slug))
+            if not _sentence(item):
+                raise pytest.UsageError(f"{item.nodeid}: its docstring is to be the sentence that it proves")
+        (kept if not wanted or slug in wanted else dropped).append(item)
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = kept
+
+
+def slug_of(item: pytest.Item) -> str | None:
+    """Return the slug of the example that the test belongs to; None for a test of a base image."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    if "slug" in parameters:
+        return str(parameters["slug"])
+    if item.path.parent.name != "examples":
+        return None
+    return item.path.stem.removeprefix("test_").replace("_", "-")
+
+
+def _sentence(item: pytest.Item) -> str:
+    return " ".join((getattr(item.obj, "__doc__", None) or "").split()) if isinstance(item, pytest.Function) else ""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Write on the test what it proves. It travels with the test's reports from a worker to the controller."""
+    slug = slug_of(item)
+    if slug and item.config.stash.get(SESSION, None):
+        kind = "transcript" if item.path.stem == "test_transcripts" else "claim"
+        name = item.callspec.params["name"] if kind == "transcript" else item.name.partition("@")[0]  # type: ignore[attr-defined]
+        facts: dict[str, Any] = {"slug": slug, "kind": kind, "name": name, "sentence": _sentence(item), "measures": {}}
+        item.user_properties.append(("drydock", facts))
+
+
+def facts_of(item: pytest.Item) -> dict[str, Any]:
+    """Return what is written on the test: fields of :class:`drydock.tally.Result`."""
+    found: object = dict(item.user_properties).get("drydock", {})
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to the report of a failure the state of its containers, and end the run if the engine is gone."""
+    report = yield
+    session = item.config.stash.get(SESSION, None)
+    if session is not None and report.failed:
+        lines = record.state(session.engine, f"{slug_of(item) or 'bases'}-t{session.run}")
+        if item.config.getoption("--keep") and "folder" in getattr(item, "funcargs", {}):
+            lines += record.kept(session.engine, item.funcargs["folder"])  # type: ignore[attr-defined]
+        if lines:
+            report.sections.append(("containers", "\n".join(lines)))
+        try:
+            inventory.things(session.engine)
+        except EngineError:
+            item.session.shouldfail = f"the engine is gone: {session.engine}"
+    return report
+
+
+class _Results:
+    """Gathers the reports, in the process that controls the workers."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what decides about a test: its call, or the setup or teardown that did not pass."""
+        facts: Any = dict(report.user_properties).get("drydock")
+        if facts and (report.when == "call" or report.outcome != "passed"):
+            reason = report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else ""
+            self._session.results[report.nodeid] = Result(report.nodeid, outcome=report.outcome, reason=reason, **facts)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove and report what the run left behind, hold it to the floor, and write evidence."""
+    known = session.config.stash.get(SESSION, None)
+    if known is None or _is_worker(session.config):
+        return
+    with known.stack:
+        problems = _leaks(known, session.config)
+    results = list(known.results.values())
+    whole = not _filtered(session.config)
+    done: list[str] = []
+    if session.config.getoption("--record") and not session.shouldfail:
+        done, refused = tally.record(known.engine, results)
+        problems += refused
+        if whole and not problems:
+            tally.raise_floor()
+    elif whole:
+        problems += tally.below_floor(tally.counts(results))
+    for line in [*done, *problems]:
+        engines.say(line)
+    if problems and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _filtered(config: pytest.Config) -> bool:
+    option = config.getoption
+    chosen = option("--example") or option("keyword") or option("markexpr") or option("collectonly")
+    return bool(chosen) or any("::" in argument or argument.endswith(".py") for argument in config.args)
+
+
+def _leaks(session: Session, config: pytest.Config) -> list[str]:
+    if config.getoption("--keep"):
+        return []
+    try:
+        left = [thing for thing in inventory.things(session.engine) if thing.run == session.run]
+        if session.engine.private:
+            fresh = inventory.dangling_volumes(session.engine) - session.volumes
+            left += [Thing("volume", f"{name[:12]} (anonymous)", name) for name in sorted(fresh)]
+        inventory.remove(session.engine, left)
+    except EngineError as error:
+        return [str(error)]
+    return [f"left behind, and removed now: {thing}" for thing in left]

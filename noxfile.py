@@ -1,0 +1,150 @@
+"""Every task of the repository. CI runs these sessions only.
+
+With nox installed: ``nox -s docs``. Without: ``python3 noxfile.py -s docs``, which sees to nox first.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import webbrowser
+from pathlib import Path
+
+try:
+    import nox
+except ModuleNotFoundError:
+    if __name__ != "__main__":
+        raise
+    from drydock import door
+
+    door.enter(sys.argv[1:])
+
+TOP = Path(__file__).resolve().parent
+BUILD = TOP / "docs" / "_build"
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = True
+nox.options.sessions = ["lint", "docs", "tests", "examples"]
+
+# uv would otherwise try to download an interpreter where it does not like the one it finds.
+os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
+
+
+def install(session: nox.Session) -> None:
+    """Install the pinned requirements, and nothing that was not pinned."""
+    session.install("--require-hashes", "--requirement", "requirements.txt")
+
+
+def sphinx(*more: str) -> list[str]:
+    """Return the arguments of sphinx-build."""
+    return [
+        "--conf-dir=.",  # settings live at the top, prose in docs/
+        "--fail-on-warning",
+        "--keep-going",  # one build shows every warning
+        "--nitpicky",  # a reference that leads nowhere is a warning
+        "--show-traceback",
+        f"--doctree-dir={BUILD / 'doctrees'}",  # not among the published files
+        *more,
+        "docs",
+        str(BUILD / "html"),
+    ]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check code, prose and examples without running them (the engine checks Dockerfiles and Compose files)."""
+    install(session)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    tracked = session.run("git", "ls-files", external=True, silent=True, log=False) or ""
+    session.run("codespell", *(name for name in tracked.split() if (TOP / name).is_file()))
+    scripts = [name for name in tracked.split() if name.endswith(".sh") or name == ".ci/run"]
+    session.run("shellcheck", *scripts)
+    session.run("python", "-m", "drydock.lint")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site; warnings are errors. `-- open` shows it in the browser."""
+    install(session)
+    session.run("sphinx-build", *sphinx())
+    page = (BUILD / "html" / "index.html").as_uri()
+    session.log(f"the site is at {page}")
+    if "open" in session.posargs:
+        webbrowser.open(page)
+
+
+@nox.session
+def preview(session: nox.Session) -> None:
+    """Serve the site and build it again on every change, until Ctrl-C."""
+    install(session)
+    watched = [f"--watch={name}" for name in ("examples", "evidence", "drydock/site", "conf.py")]
+    ignored = ["--ignore=docs/_build/*", "--ignore=docs/examples/*"]
+    # A warning is to be read and mended here, not to end the session.
+    options = [option for option in sphinx() if option != "--fail-on-warning"]
+    session.run("sphinx-autobuild", "--port=0", "--open-browser", *watched, *ignored, *options)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Test Drydock's own code: harness, model, Sphinx extension. No engine is needed."""
+    install(session)
+    session.run("pytest", "-n", str(workers()), *session.posargs)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Build, run and assert every example on a real engine. `-- slug ...` picks; `--keep` leaves a failure alive."""
+    install(session)
+    prove(session)
+
+
+@nox.session(default=False)
+def record(session: nox.Session) -> None:
+    """Rewrite transcripts and evidence with what a run proves. `-- slug ...` picks."""
+    install(session)
+    prove(session, "--record")
+
+
+def prove(session: nox.Session, *options: str) -> None:
+    """Run the tests that need an engine, for the examples named on the command line or for all."""
+    slugs = [word for word in session.posargs if re.fullmatch(r"[\w-]+", word) and not word.startswith("-")]
+    rest = [word for word in session.posargs if word not in slugs]
+    picked = [f"--example={slug}" for slug in slugs]
+    count = 0 if len(slugs) == 1 else workers()
+    # One example stays on one worker: its tests share what they build.
+    parallel = ["-n", str(count), "--dist", "loadgroup"]
+    session.run("pytest", "--on-engine", *parallel, *options, *picked, *rest)
+
+
+def workers() -> int:
+    """Return how many workers to use: containers wait more than they compute, so one more than there are cores."""
+    return (os.cpu_count() or 1) + 1
+
+
+@nox.session(venv_backend="none", default=False)
+def engine(session: nox.Session) -> None:
+    """Look after the engine: `-- status`, `start`, `stop`, or `remove` with all its files."""
+    session.run(sys.executable, "-m", "drydock", *session.posargs, external=True)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure, as ratios within one run: the harness over bare commands, two workers over one, blocks over fences."""
+    install(session)
+    session.run("python", "-m", "tests.bench", *session.posargs)
+
+
+@nox.session(default=False)
+def lock(session: nox.Session) -> None:
+    """Compile requirements.txt from the groups of pyproject.toml."""
+    session.install("uv")
+    session.run("python", "-m", "drydock.lock", *session.posargs)
+
+
+if __name__ == "__main__":
+    nox.main()

@@ -1,0 +1,110 @@
+"""Claims of the example hello-container."""
+
+from __future__ import annotations
+
+import json
+
+
+def test_builds_and_greets(docker, build):
+    """The image builds, and its container greets as process 1 and user 10001, then ends with exit status 0."""
+    done = docker("run", "--rm", build())
+
+    assert done.stdout == "Hello from Debian GNU/Linux 13 (trixie): process 1, user 10001.\n"
+
+
+def test_same_image_same_system(docker, build):
+    """Two containers of one image see the same system, whatever the host is."""
+    first, second = (docker("run", "--rm", build(), "cat", "/etc/os-release").stdout for _ in range(2))
+
+    assert first == second
+    assert "VERSION_CODENAME=trixie" in first
+
+
+def test_shares_the_hosts_kernel(docker, build, engine):
+    """The container has no kernel of its own: it runs on the engine's."""
+    assert docker("run", "--rm", build(), "uname", "-r").stdout.strip() == engine.facts["kernel"]
+
+
+def test_flags_are_seen_by_inspect(docker, build, name):
+    """What --name and --env say is what inspect shows."""
+    container = name("flags")
+    docker("run", "--detach", "--name", container, "--env", "GREETING=ahoy", build(), "sleep", "60")
+    [found] = json.loads(docker("inspect", container).stdout)
+
+    assert found["Name"] == f"/{container}"
+    assert "GREETING=ahoy" in found["Config"]["Env"]
+
+
+def test_rm_removes_the_container(docker, build, name):
+    """A container started with --rm is gone when its process has ended; one without stays, stopped."""
+    docker("run", "--rm", "--name", name("gone"), build())
+    docker("run", "--name", name("stays"), build())
+    left = docker("ps", "--all", "--format", "{{.Names}} {{.State}}").stdout
+
+    assert name("gone") not in left
+    assert f"{name('stays')} exited" in left
+
+
+def test_not_root(docker, build):
+    """The program cannot write where only root may."""
+    done = docker("run", "--rm", build(), "touch", "/etc/mine", check=False)
+
+    assert done.returncode == 1
+    assert "Permission denied" in done.stderr
+
+
+def test_typo_is_found_at_run_time(docker, build):
+    """An image whose CMD names no program builds; running it fails with exit status 127."""
+    done = docker("run", "--rm", build("Dockerfile.typo"), check=False)
+
+    assert done.returncode == 127
+    assert 'exec: "gret": executable file not found in $PATH' in done.stderr
+
+
+def test_compose_runs_the_same(docker, folder, prefix):
+    """Compose builds and runs the same image from compose.yaml."""
+    compose = ["compose", "--project-directory", str(folder), "--project-name", f"{prefix}-compose"]
+    done = docker(*compose, "run", "--rm", "hello", timeout=300)
+
+    assert "Hello from Debian" in done.stdout
+
+
+def test_client_and_server(docker):
+    """Docker is two programs: a client, and the engine that answers it."""
+    version = json.loads(docker("version", "--format", "{{json .}}").stdout)
+
+    assert version["Client"]["Version"]
+    assert version["Server"]["Version"]
+
+
+def test_writable_layers_are_separate(docker, build, name):
+    """What one container writes is in its own layer: another container of the image does not see it."""
+    for each in ("a", "b"):
+        docker("run", "--detach", "--name", name(each), build(), "sleep", "60")
+    docker("exec", name("a"), "touch", "/tmp/note")
+    seen = [docker("exec", name(each), "test", "-e", "/tmp/note", check=False).returncode for each in ("a", "b")]
+
+    assert seen == [0, 1]
+    assert "A /tmp/note" in docker("diff", name("a")).stdout.splitlines()
+
+
+def test_data_survives_a_restart_not_a_removal(docker, build, name):
+    """What a container wrote survives stop and start; it goes when the container is removed."""
+    run = ("run", "--detach", "--name", name("kept"), build(), "sleep", "60")
+    docker(*run)
+    docker("exec", name("kept"), "touch", "/tmp/note")
+    docker("restart", "--timeout", "0", name("kept"))
+    after_restart = docker("exec", name("kept"), "test", "-e", "/tmp/note", check=False).returncode
+    docker("rm", "--force", name("kept"))
+    docker(*run)
+    after_removal = docker("exec", name("kept"), "test", "-e", "/tmp/note", check=False).returncode
+
+    assert (after_restart, after_removal) == (0, 1)
+
+
+def test_no_engine_no_docker(docker):
+    """Without an engine the client can do nothing, and says whom it tried to reach."""
+    done = docker("--host", "unix:///no/such/engine.sock", "ps", check=False)
+
+    assert done.returncode == 1
+    assert "Cannot connect to the Docker daemon at unix:///no/such/engine.sock" in done.stderr

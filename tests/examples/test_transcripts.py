@@ -1,0 +1,45 @@
+"""Replays every transcript of every example: what a page shows is what an engine printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from drydock import example as examples, record
+from drydock.engine import Engine
+from drydock.errors import MalformedError
+from drydock.testing import facts_of, locks
+
+TRANSCRIPTS = [(slug, name) for slug, example in examples.load().items() for name in example.transcripts]
+
+
+@pytest.mark.parametrize(("slug", "name"), TRANSCRIPTS, ids=[f"{slug}/{name}" for slug, name in TRANSCRIPTS])
+def test_transcript(slug: str, name: str, engine: Engine, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Every command of the transcript prints what the page shows, and ends as it says."""
+    option = request.config.getoption
+    job = record.Job(
+        engine,
+        examples.load()[slug],
+        name,
+        tmp_path / "copy",
+        locks(engine),
+        rewrite=option("--record"),
+        accept=option("--accept-failures"),
+        keep=option("--keep"),
+    )
+    outcomes, fault = [], ""
+    try:
+        lacking = record.missing_needs(job.example.transcript(name), engine)
+        if lacking:
+            pytest.skip(f"needs {lacking}")
+        outcomes = record.run(job)
+    except (record.ReplayError, MalformedError) as error:
+        fault = str(error)
+    if fault:
+        pytest.fail(fault, pytrace=False)
+    facts_of(request.node).update(
+        steps=len(outcomes),
+        retries=sum(outcome.tries - 1 for outcome in outcomes),
+        seconds=sum(outcome.seconds for outcome in outcomes),
+    )

@@ -1,0 +1,160 @@
+"""Finding the engine, and what is said where there is none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from drydock import ROOT, engine, hostnet, private
+from drydock.engine import Engine
+from drydock.errors import EngineError
+from drydock.inventory import Thing
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch, tmp_path):
+    for variable in [name for name in os.environ if name.startswith("DOCKER_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    engine.current.cache_clear()
+    yield
+    engine.current.cache_clear()
+
+
+def test_without_an_engine_the_ways_out_are_named(monkeypatch, capsys):
+    """Not root and no engine: one message with what was tried and three ways out."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///no/such.sock")
+    monkeypatch.setattr(private.os, "geteuid", lambda: 1000)
+
+    with pytest.raises(EngineError) as caught:
+        engine.current()
+    message = str(caught.value)
+    assert "you are not root" in message
+    assert "tried: unix:///no/such.sock" in message
+    assert [line[:4] for line in message.splitlines()[-3:]] == ["  1.", "  2.", "  3."]
+
+
+@pytest.mark.parametrize(
+    ("platform", "root", "apt", "reason"),
+    [
+        ("darwin", True, True, "needs Linux"),
+        ("linux", False, True, "you are not root"),
+        ("linux", True, False, "no apt-get"),
+        ("linux", True, True, ""),
+    ],
+)
+def test_what_keeps_a_private_engine_from_starting(monkeypatch, platform, root, apt, reason):
+    """A private engine needs Linux, root and apt-get; what is missing is said."""
+    monkeypatch.setattr(private.sys, "platform", platform)
+    monkeypatch.setattr(private.os, "geteuid", lambda: 0 if root else 1000)
+    monkeypatch.setattr(private.shutil, "which", lambda name: "/usr/bin/apt-get" if apt else None)
+
+    assert reason in private.obstacle()
+    assert bool(private.obstacle()) == bool(reason)
+
+
+def test_a_cache_path_too_long_for_a_socket_is_refused(monkeypatch):
+    """A Unix socket takes a short path only; the message says what to set."""
+    monkeypatch.setattr(private.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(private.shutil, "which", lambda name: "/usr/bin/apt-get")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/" + "x" * 120)
+
+    assert "set XDG_CACHE_HOME" in private.obstacle()
+
+
+def test_a_run_without_engine_ends_without_a_traceback(tmp_path):
+    """`nox -s examples` without an engine prints the message and ends with an error."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("DOCKER_")}
+    env |= {"DOCKER_HOST": "unix:///no/such.sock", "XDG_CACHE_HOME": "/" + "x" * 120}
+    command = [sys.executable, "-m", "pytest", "--on-engine", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 4
+    assert "Three ways out" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_an_unknown_slug_is_answered_with_the_known_ones():
+    """`nox -s examples -- slug` with a slug that is not there lists the known ones, before any engine is asked."""
+    command = [sys.executable, "-m", "pytest", "--on-engine", "--example=hello-contaner", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 4
+    assert "no example 'hello-contaner'; did you mean hello-container?" in done.stderr
+
+
+def test_the_key_names_engine_version_and_store():
+    """Evidence is kept by engine, minor version and image store."""
+    facts = {"name": "Docker", "version": "28.5.2", "store": "overlay2", "base_images": "stand-ins"}
+
+    assert Engine({}, facts=facts).key == "docker-28.5"
+    assert Engine({}, facts={**facts, "store": "containerd"}).key == "docker-28.5-containerd"
+    assert str(Engine({}, True, facts=facts)) == "Docker 28.5.2 (private, overlay2), base images: stand-ins"
+
+
+@pytest.mark.parametrize(
+    ("name", "belongs"),
+    [
+        ("hello", True),
+        ("hello:latest", True),
+        ("hello-web-1", True),
+        ("hello_default", True),
+        ("hello-t0123abcd-web", False),
+        ("hello2", False),
+        ("othello", False),
+    ],
+)
+def test_a_thing_belongs_to_an_example_by_its_name(name, belongs):
+    """A transcript's things are known by the slug; what a run of the tests made is the run's."""
+    assert Thing("container", name, "k").of("hello") is belongs
+
+
+def test_a_thing_belongs_to_a_run_by_its_name():
+    """The run's eight digits in a name say which run made it."""
+    assert Thing("container", "hello-t0123abcd-9f-web", "k").run == "0123abcd"
+    assert Thing("image", "hello-t0123abcd:v0", "k").run == "0123abcd"
+    assert Thing("container", "hello-terminal", "k").run is None
+
+
+def test_the_hosts_own_firewall_rules_stay():
+    """Stopping removes an engine's bridges, chains and rules, restores the policy, and nothing else."""
+    before = {"iptables filter": ["-P FORWARD ACCEPT", "-N MINE", "-A INPUT -j MINE"]}
+    after = [
+        "-P FORWARD DROP",
+        "-N MINE",
+        "-N DOCKER",
+        "-N DOCKER-USER",
+        "-A INPUT -j MINE",
+        '-A INPUT -p tcp -m comment --comment "mine too" -j ACCEPT',
+        "-A FORWARD -j DOCKER-USER",
+        "-A FORWARD -o br-0123456789ab -j ACCEPT",
+    ]
+    done = []
+
+    def run(*command):
+        if command[-1] == "-S":
+            return "\n".join(after) if command[:3] == ("iptables", "-t", "filter") else ""
+        if command[:2] == ("ip", "-oneline"):
+            return "1: lo: <UP>\n2: eth0: <UP>\n3: docker0: <UP>\n4: br-0123456789ab: <UP>\n5: br-lan: <UP>"
+        done.append(" ".join(command).removeprefix("iptables -t filter "))
+        return ""
+
+    rules = {f"{wall} {table}": [] for wall in hostnet.FIREWALLS for table in hostnet.TABLES} | before
+    forwarding = hostnet.FORWARDING.read_text().strip()
+    hostnet.restore({"links": ["lo", "eth0"], "forwarding": forwarding, "rules": rules}, run)
+
+    assert done == [
+        "-D FORWARD -j DOCKER-USER",
+        "-D FORWARD -o br-0123456789ab -j ACCEPT",
+        "-F DOCKER",
+        "-F DOCKER-USER",
+        "-X DOCKER",
+        "-X DOCKER-USER",
+        "-P FORWARD ACCEPT",
+        "ip link delete br-0123456789ab",
+        "ip link delete docker0",
+    ]

@@ -1,0 +1,133 @@
+"""An example's files, regions, digest, zip and copy."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+
+from drydock import example as examples
+from drydock.errors import MalformedError, MissingError
+from drydock.example import Example
+
+
+@pytest.fixture(name="hello")
+def _hello(tmp_path):
+    root = tmp_path / "examples" / "hello"
+    (root / "transcripts").mkdir(parents=True)
+    (root / "README.md").write_text("# Hello\n\nOne idea,\nin a paragraph.\n\nMore.\n")
+    (root / "Dockerfile").write_text("FROM x\n# region: run\n  RUN a\n  RUN b\n# endregion: run\nCMD c\n")
+    (root / "transcripts" / "first.console").write_text("$ true\n")
+    (root / "run.sh").write_text("#!/bin/sh\n")
+    (root / "run.sh").chmod(0o755)
+    return Example(root)
+
+
+def test_title_and_idea_come_from_the_readme(hello):
+    """The README's heading and first paragraph are what the site says of the example."""
+    assert (hello.title, hello.idea) == ("Hello", "One idea, in a paragraph.")
+
+
+def test_files_leave_litter_out(hello):
+    """What editors and interpreters leave behind is not part of an example."""
+    (hello.root / "__pycache__").mkdir()
+    (hello.root / "__pycache__" / "a.pyc").write_bytes(b"")
+
+    assert hello.files == ("Dockerfile", "README.md", "run.sh", "transcripts/first.console")
+    assert hello.transcripts == ("first",)
+
+
+def test_a_region_is_dedented_and_free_of_markers(hello):
+    """A region shows its lines; the whole file shows all lines but the markers."""
+    assert hello.shown("Dockerfile", "run") == "RUN a\nRUN b"
+    assert hello.shown("Dockerfile") == "FROM x\n  RUN a\n  RUN b\nCMD c"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("# region: a\nx\n", 1, "never ends"),
+        ("x\n# endregion: a\n", 2, "never began"),
+        ("# region: a\n# endregion: a\n", 2, "is empty"),
+        ("# region: a\nx\n# endregion: a\n# region: a\n", 4, "a second time"),
+    ],
+)
+def test_wrong_region_markers_are_named_with_their_line(hello, text, line, problem):
+    """A marker without its partner is an error at its line."""
+    (hello.root / "Dockerfile").write_text(text)
+
+    with pytest.raises(MalformedError, match=problem) as caught:
+        hello.regions("Dockerfile")
+    assert (caught.value.path, caught.value.line) == ("examples/hello/Dockerfile", line)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../secret", "", "link"])
+def test_a_path_that_leaves_the_example_is_refused(hello, tmp_path, name):
+    """Neither `..`, nor an absolute path, nor a link leads out of an example."""
+    (tmp_path / "secret").write_text("x")
+    (hello.root / "link").symlink_to(tmp_path / "secret")
+
+    with pytest.raises(MissingError):
+        hello.read(name)
+    assert "link" not in hello.files
+
+
+def test_unknown_names_come_with_the_near_ones(hello):
+    """A missing file, region or transcript is answered with the names there are."""
+    with pytest.raises(MissingError, match="did you mean Dockerfile"):
+        hello.read("Dockerfil")
+    with pytest.raises(MissingError, match="did you mean run"):
+        hello.shown("Dockerfile", "rnu")
+    with pytest.raises(MissingError, match="there are: first"):
+        hello.transcript("second")
+
+
+def test_text_that_is_not_utf8_is_named_with_its_line(hello):
+    """A file that is not UTF-8 is refused with the line that is not."""
+    (hello.root / "Dockerfile").write_bytes(b"FROM x\n\xff\n")
+
+    with pytest.raises(MalformedError, match=r"examples/hello/Dockerfile:2: not UTF-8"):
+        hello.read("Dockerfile")
+
+
+def test_the_zip_is_the_same_bytes_every_time(hello, tmp_path):
+    """Equal files give equal zips, whatever their times; the executable bit is kept."""
+    copy = Example(hello.copy_to(tmp_path / "elsewhere"))
+
+    assert copy.zip() == hello.zip()
+    with zipfile.ZipFile(io.BytesIO(hello.zip())) as archive:
+        modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in archive.infolist()}
+    assert modes["hello/run.sh"] == 0o755
+    assert modes["hello/Dockerfile"] == 0o644
+
+
+@pytest.mark.parametrize("change", ["content", "mode", "name", "test"])
+def test_the_digest_speaks_of_content_mode_name_and_test(hello, change):
+    """Any change that could change what a run proves changes the digest."""
+    before = hello.digest()
+    if change == "content":
+        (hello.root / "Dockerfile").write_text("FROM y\n")
+    elif change == "mode":
+        (hello.root / "run.sh").chmod(0o644)
+    elif change == "name":
+        (hello.root / "run.sh").rename(hello.root / "walk.sh")
+    else:
+        hello.test.parent.mkdir(parents=True)
+        hello.test.write_text("")
+
+    assert hello.digest() != before
+
+
+def test_unknown_slugs_are_answered_with_the_known_ones(hello):
+    """Picking an example that is not there lists those that are, nearest first."""
+    with pytest.raises(MissingError, match="no example 'helo'; did you mean hello"):
+        examples.pick(["helo"], {"hello": hello})
+
+
+def test_a_folder_that_is_no_slug_is_refused(tmp_path):
+    """A folder under examples/ has a slug for a name."""
+    (tmp_path / "examples" / "Not A Slug").mkdir(parents=True)
+
+    with pytest.raises(MalformedError, match="a slug is lower-case words"):
+        examples.load(tmp_path)

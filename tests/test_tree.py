@@ -1,0 +1,130 @@
+"""What holds for the repository as a whole."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+
+import pytest
+
+from drydock import ROOT, door, evidence, example as examples
+
+EXAMPLES = examples.load()
+BANNED = {"utils", "helpers", "common", "manager", "handler", "info", "process", "numbers"}
+
+
+def _tracked():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split(
+        "\n"
+    )
+    return [ROOT / name for name in listed if name and (ROOT / name).is_file()]
+
+
+def _imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("slug", EXAMPLES)
+def test_an_example_is_whole(slug):
+    """An example has README, Dockerfile, Compose file, transcript, test and evidence."""
+    example = EXAMPLES[slug]
+
+    assert {"README.md", "Dockerfile", "compose.yaml"} <= set(example.files)
+    assert example.title
+    assert example.idea
+    assert example.transcripts, f"examples/{slug} has no transcript"
+    assert example.test.is_file(), f"examples/{slug} has no test: write {example.test.relative_to(ROOT)}"
+    assert evidence.path(slug).is_file(), f"examples/{slug} has no evidence: nox -s record -- {slug}"
+
+
+def test_nothing_is_without_its_example():
+    """A test or evidence without an example is to be named after one, or deleted."""
+    tests = {path.stem.removeprefix("test_").replace("_", "-") for path in (ROOT / "tests/examples").glob("test_*.py")}
+    recorded = {path.stem for path in (ROOT / "evidence").glob("*.json")}
+
+    assert tests - {"transcripts"} == set(EXAMPLES)
+    assert recorded - {"floor"} == set(EXAMPLES)
+
+
+def test_no_slug_begins_another():
+    """Names on an engine begin with the slug, so no slug may begin another."""
+    assert not [(a, b) for a in EXAMPLES for b in EXAMPLES if b.startswith(f"{a}-")]
+
+
+def test_a_copied_example_holds_only_tracked_files():
+    """What a reader gets in a zip is what is in git."""
+    tracked = {path for path in _tracked() if path.is_relative_to(ROOT / "examples")}
+    zipped = {example.root / name for example in EXAMPLES.values() for name in example.files}
+
+    assert zipped == tracked
+
+
+@pytest.mark.parametrize("slug", EXAMPLES)
+def test_ports_and_bases_are_safe_to_copy(slug):
+    """Ports are published on 127.0.0.1 and chosen by the engine; no image is called latest."""
+    example = EXAMPLES[slug]
+    compose = example.read("compose.yaml")
+    dockerfiles = [example.read(name) for name in example.files if name.startswith("Dockerfile")]
+    published = re.findall(r'^\s*- "?([\d.:]*\d+(?:/tcp)?)"?\s*$', compose, re.MULTILINE)
+
+    assert all(port.startswith("127.0.0.1::") for port in published), published
+    assert not [text for text in [compose, *dockerfiles] if re.search(r"(?:FROM|image:)\s+\S+:latest\b", text)]
+    assert not [text for text in dockerfiles if re.search(r"^#\s*syntax=", text, re.MULTILINE)]
+
+
+def test_the_model_knows_neither_pytest_nor_sphinx():
+    """The model imports neither, the tests' plugin never imports Sphinx, the Sphinx extension never pytest."""
+    for path in (ROOT / "drydock").rglob("*.py"):
+        imported = set(_imports(path))
+        if path.name != "testing.py":
+            assert "pytest" not in imported, path
+        if "site" not in path.relative_to(ROOT / "drydock").parts:
+            assert not imported & {"sphinx", "docutils", "drydock.site"}, path
+
+
+def test_the_site_runs_no_command():
+    """The Sphinx extension can start no program and open no connection: it imports nothing that could."""
+    for path in (ROOT / "drydock" / "site").rglob("*.py"):
+        assert not set(_imports(path)) & {"subprocess", "socket", "urllib", "requests", "drydock.engine"}, path
+
+
+def test_the_floor_is_what_stands():
+    """The floor under what is collected is not left behind: it is the number of claims and commands that stand."""
+    floor = json.loads((ROOT / "evidence/floor.json").read_text())
+    runs = [run for slug in EXAMPLES if (run := evidence.load(slug).run)]
+
+    assert floor["transcripts"] == sum(len(example.transcripts) for example in EXAMPLES.values())
+    assert floor["commands"] == sum(
+        len(example.transcript(name).steps) for example in EXAMPLES.values() for name in example.transcripts
+    )
+    assert floor["claims"] == sum(claim.outcome == "passed" for run in runs for claim in run.claims.values())
+
+
+def test_names_say_what_they_mean():
+    """No file, function or class bears one of the names that say nothing."""
+    for path in [p for p in _tracked() if p.suffix == ".py"]:
+        names = {path.stem} | {
+            node.name
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        }
+        words = {word for name in names for word in re.split(r"_|(?<=[a-z])(?=[A-Z])", name.lower())}
+        assert not words & BANNED, path
+
+
+def test_registries_are_called_by_their_names():
+    """No file spells out the host of a package registry."""
+    hosts = re.compile(r"p[y]pi\.org|pythonhosted|deb\.d[e]bian|npmj[s]\.org|registry\.npm|registry-1")
+    assert not [str(path) for path in _tracked() if path.suffix != ".png" and hosts.search(path.read_text())]
+
+
+def test_the_door_opens_with_the_pinned_tools():
+    """A machine without nox gets the versions of nox and uv that requirements.txt pins."""
+    assert [pin.partition("==")[0] for pin in door._pins()] == list(door.TOOLS)
