@@ -81,7 +81,7 @@ def record(engine: Engine, results: Iterable[Result]) -> tuple[list[str], list[s
 
 
 def raise_floor() -> None:
-    """Set the floor to what the recorded evidence holds: it only says what stands, so that nothing goes missing."""
+    """Set the floor under claims, transcripts and commands to what the recorded evidence holds."""
     runs = [run for slug in examples.load() if (run := evidence.load(slug).run)]
     floor = json.loads(FLOOR.read_text(encoding="utf-8")) if FLOOR.is_file() else {}
     floor |= {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from drydock.inventory import Thing
 from drydock.tally import Result
 
 #: Folders under tests/ whose tests need an engine.
-ON_ENGINE = ("examples", "bases")
+ON_ENGINE = ("examples", "bases", "harness")
 
 
 @dataclass
@@ -47,6 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--example", action="append", default=[], metavar="SLUG", help="run only this example's tests")
     group.addoption("--record", action="store_true", help="rewrite transcripts and evidence with what this run proves")
     group.addoption("--accept-failures", action="store_true", help="record steps whose exit status changed, too")
+    group.addoption("--results", metavar="FILE", help="write what became of each test to this JSON file")
     group.addoption("--keep", action="store_true", help="leave what a failing test made alive, and say how to enter it")
 
 
@@ -203,6 +205,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     with known.stack:
         problems = _leaks(known, session.config)
     results = list(known.results.values())
+    if session.config.getoption("--results"):
+        table = json.dumps([asdict(result) for result in results], indent=1)
+        Path(session.config.getoption("--results")).write_text(table, encoding="utf-8")
     whole = not _filtered(session.config)
     done: list[str] = []
     if session.config.getoption("--record") and not session.shouldfail:

@@ -1,0 +1,52 @@
+"""The Sphinx extension: blocks from examples, their evidence, and the census that finds any other block.
+
+It runs no command, and needs neither an engine nor the network.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drydock.site import census, checks, generate, pages, publish, shelf
+from drydock.site.census import CensusDirective
+from drydock.site.directives import ExamplesDirective, FileDirective, MeasuredRole, TranscriptDirective
+from drydock.site.lexer import ConsoleLexer
+from drydock.site.own_page import ExamplePageDirective
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.util.typing import ExtensionMetadata
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Wire everything, in the order of a build."""
+    # The repository's top folder, relative to that of conf.py.
+    app.add_config_value("drydock_top", "", "env", [str])
+
+    app.add_directive("example", FileDirective)
+    app.add_directive("transcript", TranscriptDirective)
+    app.add_directive("examples", ExamplesDirective)
+    app.add_directive("example-page", ExamplePageDirective)
+    app.add_directive("census", CensusDirective)
+    app.add_role("measured", MeasuredRole())
+    app.add_lexer("console", ConsoleLexer)
+
+    # Before Sphinx looks for pages.
+    app.connect("builder-inited", shelf.fill)
+    app.connect("builder-inited", generate.generate)
+    # While it reads them, maybe in parallel.
+    app.connect("env-get-outdated", pages.outdated)
+    app.connect("env-purge-doc", pages.purge)
+    app.connect("doctree-read", census.read)
+    app.connect("env-merge-info", pages.merge)
+    # When all are read. (env-check-consistency is left out of a build that reads no page.)
+    app.connect("env-updated", checks.check)
+    app.connect("env-updated", census.showing)
+    # While it writes them, maybe in parallel.
+    app.connect("doctree-resolved", census.show)
+    app.connect("doctree-resolved", publish.link)
+    app.connect("build-finished", publish.publish)
+    app.connect("build-finished", census.finish)
+
+    # Raise env_version when what `pages` keeps in the environment changes.
+    return {"env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,150 @@
+"""The census: every block on every page, counted in what is rendered, and who owns it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+from drydock.site.pages import Page, current, generated, owner, pages
+from drydock.site.shelf import shelf
+from drydock.site.tables import table
+from drydock.site.warn import Subtype, warn
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+FILE = "drydock-census.json"
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Census:
+    """How much the site shows.
+
+    :ivar blocks: all blocks: those that examples own, and the unbound ones.
+    :ivar written: blocks on the pages that authors wrote; the others are on the examples' own pages.
+    :ivar commands: commands in the blocks of transcripts.
+    :ivar unbound: blocks that no example owns.
+    """
+
+    pages: int
+    examples: int
+    blocks: int
+    written: int
+    files: int
+    regions: int
+    transcripts: int
+    commands: int
+    unbound: int
+
+    @property
+    def share(self) -> str:
+        """How many of the blocks an example owns, in per cent; 100 % stands for all of them and nothing less."""
+        owned = self.blocks - self.unbound
+        return f"{100 * owned // self.blocks if self.blocks else 100} %"
+
+    def __str__(self) -> str:
+        owned = "every block is owned by an example" if not self.unbound else f"{self.unbound} blocks have no owner"
+        return (
+            f"census: {self.pages} pages show {self.blocks} blocks of {self.examples} examples: {self.files} files, "
+            f"{self.regions} regions, {self.transcripts} transcripts with {self.commands} commands; "
+            f"{self.written} of the blocks are on pages written by hand; {owned}: {self.share}"
+        )
+
+
+def read(app: Sphinx, doctree: nodes.document) -> None:
+    """Note the blocks of a page that was just read, and report those that no example owns."""
+    page = current(app.env)
+    for node in doctree.findall(_is_block):
+        assert isinstance(node, nodes.Element)
+        block = owner(node)
+        if block is not None:
+            page.blocks.append(block)
+        else:
+            page.unbound += 1
+            page.faulty = True
+            warn(Subtype.UNBOUND, "a block that no example owns; show it with {example} or {transcript}", node)
+
+
+def _is_block(node: nodes.Node) -> bool:
+    if isinstance(node, nodes.raw):
+        return "<pre" in node.astext().lower()
+    return isinstance(node, (nodes.literal_block, nodes.doctest_block))
+
+
+def count(env: BuildEnvironment) -> Census:
+    """Return the census of all pages read so far."""
+    every = pages(env)
+    blocks = [block for page in every.values() for block in page.blocks]
+    kinds = Counter("region" if block.region else block.kind for block in blocks)
+    return Census(
+        pages=len(env.found_docs),
+        examples=len(shelf(env).examples),
+        blocks=sum(map(_size, every.values())),
+        written=sum(_size(page) for name, page in every.items() if not generated(name)),
+        files=kinds["file"],
+        regions=kinds["region"],
+        transcripts=kinds["transcript"],
+        commands=sum(len(block.steps) for block in blocks),
+        unbound=sum(page.unbound for page in every.values()),
+    )
+
+
+def _size(page: Page) -> int:
+    return len(page.blocks) + page.unbound
+
+
+class CensusDirective(SphinxDirective):
+    """``{census}``: the census as a table. Its place is held until all pages are read."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return what holds its place."""
+        current(self.env).census = True
+        return [nodes.container("", drydock_census=True)]
+
+
+def showing(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Return the pages that show the census: each build writes them anew."""
+    return [name for name, page in pages(env).items() if page.census]
+
+
+def show(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Put the census where its place was held."""
+    for node in list(doctree.findall(nodes.container)):
+        if "drydock_census" in node:
+            node.replace_self(_table(count(app.env)))
+
+
+def _table(census: Census) -> nodes.table:
+    rows = {
+        "Pages": census.pages,
+        "Examples": census.examples,
+        "Blocks": census.blocks,
+        "of these, on pages written by hand": census.written,
+        "of these, files": census.files,
+        "of these, regions of files": census.regions,
+        "of these, transcripts": census.transcripts,
+        "Commands in the transcripts": census.commands,
+        "Blocks owned by an example": census.share,
+    }
+    cells = [[[nodes.Text(what)], [nodes.Text(str(many))]] for what, many in rows.items()]
+    return table(["In this build", "Count"], cells, "drydock-census")
+
+
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    """Print the census, and write it beside the pages (an e-book has no place for it)."""
+    if exception is not None:
+        return
+    census = count(app.env)
+    _logger.info(str(census))
+    if not getattr(app.builder, "embedded", False):
+        text = json.dumps(dataclasses.asdict(census), indent=1) + "\n"
+        (app.outdir / FILE).write_text(text, encoding="utf-8")

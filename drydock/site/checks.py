@@ -1,0 +1,98 @@
+"""What holds for the site as a whole. It is looked at in every build, also in one that reads no page anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from drydock.errors import MalformedError, MissingError
+from drydock.evidence import DEFAULT_ENGINE, Run
+from drydock.example import Example
+from drydock.site.census import Census, count
+from drydock.site.pages import generated, pages
+from drydock.site.shelf import Shelf, shelf
+from drydock.site.warn import Subtype, warn
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+FLOOR = "evidence/floor.json"
+#: What the site holds against the floor; its other counts are the tests' business.
+COUNTED = ("blocks", "commands")
+
+
+def check(app: Sphinx, env: BuildEnvironment) -> None:
+    """Report every example that is malformed, stale or an orphan, and a census below the floor."""
+    shown = {block.slug for name, page in pages(env).items() if not generated(name) for block in page.blocks}
+    for example in shelf(env).examples.values():
+        _check_parts(example, shelf(env))
+        if example.slug not in shown:
+            message = f"no page shows the example {example.slug}; show a block of it on a page, or delete it"
+            warn(Subtype.ORPHAN, message, f"examples/{example.slug}/README.md")
+    _check_floor(count(env), shelf(env))
+
+
+def _check_parts(example: Example, known: Shelf) -> None:
+    """Have everything of `example` parsed, whether or not a page shows it."""
+    for look in _looks(example, known):
+        try:
+            look()
+        except MissingError as error:
+            warn(Subtype.MISSING, str(error), f"examples/{example.slug}/README.md")
+        except MalformedError as error:
+            warn(Subtype.MALFORMED, error.problem, f"{error.path}:{error.line}" if error.line else error.path)
+
+
+def _looks(example: Example, known: Shelf) -> Iterator[Callable[[], object]]:
+    yield lambda: example.title
+    for name in example.transcripts:
+        yield partial(example.transcript, name)
+    for name in example.files:
+        if not name.endswith(".console") and _is_text(example, name):
+            yield partial(example.regions, name)
+    yield partial(_check_evidence, example, known)
+
+
+def _is_text(example: Example, name: str) -> bool:
+    """Say whether the file can be shown; one that cannot is no fault until a page asks for it."""
+    try:
+        example.read(name)
+    except MalformedError:
+        return False
+    return True
+
+
+def _check_evidence(example: Example, known: Shelf) -> None:
+    problem = _stale(known.evidence(example).run, example, known)
+    if problem:
+        warn(Subtype.STALE, f"{problem}; run: nox -s record -- {example.slug}", f"evidence/{example.slug}.json")
+
+
+def _stale(run: Run | None, example: Example, known: Shelf) -> str:
+    if run is None:
+        return f"no evidence on {DEFAULT_ENGINE}"
+    if run.digest != known.digest(example):
+        return f"the example changed since {run.date}, when it was last run"
+    unproven = ", ".join(name for name in example.transcripts if name not in run.transcripts)
+    return f"no evidence of the transcripts {unproven}" if unproven else ""
+
+
+def _check_floor(census: Census, known: Shelf) -> None:
+    place = known.top / FLOOR
+    if not place.is_file():
+        return
+    try:
+        floor = json.loads(place.read_text(encoding="utf-8"))
+        asked = {kind: int(floor.get(kind, 0)) for kind in COUNTED}
+    except (ValueError, TypeError, AttributeError) as error:
+        warn(Subtype.MALFORMED, f"not a floor ({error}); it is to be counts by name", FLOOR)
+        return
+    for kind, least in asked.items():
+        found = getattr(census, kind)
+        if found < least:
+            warn(
+                Subtype.UNBOUND, f"{found} {kind}, the floor in {FLOOR} is {least}; {least - found} went missing", FLOOR
+            )

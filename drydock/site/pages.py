@@ -1,0 +1,89 @@
+"""What the pages show: one record per page, kept in the environment and merged from parallel readers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+#: The folder of the generated pages, in the source directory.
+FOLDER = "examples"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A code block and the example that owns it; its literal block carries this as the attribute ``drydock``.
+
+    :ivar path: of the file in the example's folder.
+    :ivar kind: ``file`` or ``transcript``.
+    :ivar region: the part of the file that is shown, or "" for all of it.
+    :ivar steps: the commands that a transcript's block shows.
+    """
+
+    slug: str
+    path: str
+    kind: str = "file"
+    region: str = ""
+    steps: tuple[str, ...] = ()
+
+
+@dataclass
+class Page:
+    """What one page shows.
+
+    :ivar blocks: the blocks that examples own.
+    :ivar unbound: how many blocks no example owns.
+    :ivar census: whether the page shows the census, so that it is written in each build.
+    :ivar faulty: whether a warning was given; the page is then read again, so that the next build warns too.
+    """
+
+    blocks: list[Block] = field(default_factory=list)
+    unbound: int = 0
+    census: bool = False
+    faulty: bool = False
+
+
+def pages(env: BuildEnvironment) -> dict[str, Page]:
+    """Return the record of every page read so far, by docname."""
+    found: dict[str, Page] = vars(env).setdefault("drydock_pages", {})
+    return found
+
+
+def current(env: BuildEnvironment) -> Page:
+    """Return the record of the page being read."""
+    return pages(env).setdefault(env.docname, Page())
+
+
+def own(slug: str) -> str:
+    """Return the docname of the example's own page."""
+    return f"{FOLDER}/{slug}"
+
+
+def generated(docname: str) -> bool:
+    """Say whether the page was generated, rather than written by an author."""
+    return docname.startswith(f"{FOLDER}/")
+
+
+def owner(node: nodes.Element) -> Block | None:
+    """Return what a literal block shows of which example, or None when no example owns it."""
+    return Block(**node["drydock"]) if "drydock" in node else None
+
+
+def purge(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
+    """Forget a page that is gone or about to be read again."""
+    pages(env).pop(docname, None)
+
+
+def merge(app: Sphinx, env: BuildEnvironment, docnames: Iterable[str], other: BuildEnvironment) -> None:
+    """Take over what a parallel reader found on the pages `docnames`."""
+    pages(env).update({name: page for name, page in pages(other).items() if name in set(docnames)})
+
+
+def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]) -> list[str]:
+    """Return the pages with a fault: what they miss may be there now, and if not, this build is to say so as well."""
+    return [name for name, page in pages(env).items() if page.faulty]

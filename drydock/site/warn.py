@@ -1,0 +1,50 @@
+"""What an author can get wrong, as warnings with a type, a subtype and a place."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from sphinx.util import logging
+
+from drydock.errors import MalformedError, MissingError
+from drydock.site.pages import current
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.environment import BuildEnvironment
+
+WARNING_TYPE = "example"
+_logger = logging.getLogger(__name__)
+
+
+class Subtype(Enum):
+    """The kinds of mistakes; ``suppress_warnings`` knows them as ``example.missing`` and so on."""
+
+    MISSING = "missing"
+    """A page names an example, file, region, transcript, step or measure that there is not."""
+    UNBOUND = "unbound"
+    """A block that no example owns, or fewer blocks than the floor kept in git asks for."""
+    ORPHAN = "orphan"
+    """An example that no page shows, apart from its own."""
+    STALE = "stale"
+    """An example without evidence, or with evidence that speaks of other files."""
+    MALFORMED = "malformed"
+    """A transcript, region, README or evidence that does not parse."""
+
+
+def warn(subtype: Subtype, message: str, location: str | nodes.Node) -> None:
+    """Report an author's mistake.
+
+    :param location: a node, or a path as the author knows it, with ``:line``; a file as a whole is its line 1.
+    """
+    if isinstance(location, str) and not re.search(r":\d+$", location):
+        location += ":1"  # Sphinx takes a path without a line for the name of a page
+    _logger.warning(message, type=WARNING_TYPE, subtype=subtype.value, location=location)
+
+
+def warn_of(error: MissingError | MalformedError, env: BuildEnvironment, location: str) -> None:
+    """Report `error` at the `location` on the page being read, which will be read again in the next build."""
+    warn(Subtype.MISSING if isinstance(error, MissingError) else Subtype.MALFORMED, str(error), location)
+    current(env).faulty = True

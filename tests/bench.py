@@ -1,0 +1,131 @@
+"""Measures Drydock's own cost, as ratios within one run; absolute times differ from machine to machine.
+
+Prints three ratios: the harness over the commands that it runs, one worker over two, and the site over the same pages
+with their blocks pasted in as plain fences.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from drydock import ROOT, example as examples
+
+ROUNDS = 3
+DIRECTIVE = re.compile(
+    r"^(?P<fence>:::+)\{(?P<kind>example|transcript)\} (?P<slug>[\w-]+)/(?P<path>\S+)\n(?P<options>(?::.*\n)*)(?P=fence)$",
+    re.MULTILINE,
+)
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Return the wall time of `action`, in seconds."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def run(command: Sequence[str]) -> None:
+    """Run a command of the repository; its output is shown only when it fails."""
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+
+
+def harness(folder: Path) -> tuple[float, float]:
+    """Return the wall time of a replay of all transcripts, and the time that their own commands took."""
+    results = folder / "results.json"
+    tests = ["tests/examples/test_transcripts.py", "--on-engine", "-n", "0", f"--results={results}"]
+    wall = seconds(lambda: run([sys.executable, "-m", "pytest", "-q", *tests]))
+    return wall, sum(result["seconds"] for result in json.loads(results.read_text()))
+
+
+def suite(workers: int) -> float:
+    """Return the wall time of the examples' tests with so many workers."""
+    options = ["--on-engine", "-n", str(workers), "--dist", "loadgroup"]
+    return seconds(lambda: run([sys.executable, "-m", "pytest", "-q", *options]))
+
+
+def pasted(text: str) -> str:
+    """Return a page with its blocks pasted in as fences."""
+
+    def fence(found: re.Match[str]) -> str:
+        example = examples.load()[found["slug"]]
+        options = dict(re.findall(r":(\w+): (.*)", found["options"]))
+        if found["kind"] == "example":
+            return _fenced(example.shown(found["path"], options.get("region")), "text")
+        names = [name.strip() for name in options.get("steps", "").split(",") if name.strip()]
+        steps = example.transcript(found["path"]).pick(names)
+        return _fenced("\n".join("\n".join([f"$ {step.command}", *step.output]) for step in steps), "console")
+
+    text = DIRECTIVE.sub(fence, text)
+    text = re.sub(r"^:::\{example-page\} ([\w-]+)\n:::$", lambda found: _whole(found[1]), text, flags=re.MULTILINE)
+    text = re.sub(r"^(:::|```)\{(?:examples|census)\}.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"\{measured\}`[^`]*`", "1", text)
+
+
+def _fenced(text: str, language: str) -> str:
+    return f"````{language}\n{text}\n````"
+
+
+def _whole(slug: str) -> str:
+    """Return all blocks that the page of an example shows."""
+    example = examples.load()[slug]
+    files = [name for name in example.files if not name.startswith("transcripts/") and name != "README.md"]
+    shown = [f"## {name}\n\n{_fenced(example.shown(name), 'text')}" for name in files]
+    for name in example.transcripts:
+        text = example.read(f"transcripts/{name}.console")
+        shown.append(f"## {name}\n\n{_fenced(text, 'console')}")
+    return "\n\n".join(shown)
+
+
+def plain_site(folder: Path) -> Path:
+    """Write the site's pages with pasted blocks, and settings without Drydock's extension, and return their folder."""
+    source = folder / "docs"
+    shutil.copytree(ROOT / "docs", source, ignore=shutil.ignore_patterns("_build"))
+    for page in source.rglob("*.md"):
+        page.write_text(pasted(page.read_text(encoding="utf-8")), encoding="utf-8")
+    settings = (ROOT / "conf.py").read_text(encoding="utf-8")
+    settings = re.sub(r'\s*"drydock\.site",', "", settings).replace('"docs/_static"', f'"{ROOT}/docs/_static"')
+    (folder / "conf.py").write_text(settings, encoding="utf-8")
+    return folder
+
+
+def site(conf: Path, docs: Path) -> float:
+    """Return the wall time of a build of the site from nothing."""
+    with tempfile.TemporaryDirectory() as out:
+        options = [f"--conf-dir={conf}", "-q", f"--doctree-dir={out}/doctrees", str(docs), f"{out}/html"]
+        return seconds(lambda: run([sys.executable, "-m", "sphinx", *options]))
+
+
+def ratio(title: str, above: Sequence[float], below: Sequence[float], goal: str) -> None:
+    """Print the median ratio of paired times, with the spread."""
+    pairs = sorted(a / b for a, b in zip(above, below, strict=True))
+    absolute = f"{statistics.median(above):.1f} s / {statistics.median(below):.1f} s"
+    print(f"{title}: {statistics.median(pairs):.2f} ({pairs[0]:.2f} to {pairs[-1]:.2f}; {absolute}), goal {goal}")
+
+
+def main() -> None:
+    """Print the three ratios."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        site(ROOT, ROOT / "docs")  # writes the examples' pages, and warms the caches
+        plain = plain_site(folder)
+        times = [(site(ROOT, ROOT / "docs"), site(plain, plain / "docs")) for _ in range(ROUNDS)]
+        ratio("site / same pages with pasted blocks", *zip(*times, strict=True), goal="at most 1.15")
+        suite(2)  # builds what is not in the engine's cache yet
+        ratio("harness / its commands", *zip(*(harness(folder) for _ in range(ROUNDS)), strict=True), "at most 1.10")
+        times = [(suite(1), suite(2)) for _ in range(ROUNDS)]
+        ratio("one worker / two workers", *zip(*times, strict=True), goal="as near to 2 as the engine lets it")
+
+
+if __name__ == "__main__":
+    main()
