@@ -140,7 +140,7 @@ def test_file_is_shown_without_markers(site):
 
     assert "highlight-docker" in html
     assert "region" not in html
-    assert ">run on Docker 28.5.2 · 2026-11-20</abbr>" in html
+    assert ">run on Docker 28.5.2, stand-ins · 2026-11-20</abbr>" in html
     assert "base images: stand-ins, store: overlay2" in html
 
 
