@@ -1,0 +1,32 @@
+# Builds every stand-in of docker-bake.json, in parallel. The build context is this folder plus what rootfs.sh makes,
+# the host's ca-certificates.crt, and docker-bake.override.json with the three values below; drydock/standins.py
+# puts them together.
+
+# host:port of the registry that the engine has as its --registry-mirror.
+variable "MIRROR" { default = "127.0.0.1:5000" }
+
+# Digest of all that makes the stand-ins what they are.
+variable "RECIPE" { default = "" }
+
+# Target -> version of the software in it.
+variable "VERSIONS" { default = {} }
+
+group "default" { targets = ["stand-in"] }
+
+target "stand-in" {
+  name   = item.target
+  matrix = { item = STAND_INS }
+  target = item.target
+  # The root file system goes to the engine once, for debian; the others start from the result.
+  contexts = item.target == "debian" ? {} : { debian = "target:debian" }
+  # Docker Hub's short names live under library/ in a mirror of it; others keep their host as the first part of the name.
+  tags = ["${MIRROR}/${length(regexall("/", item.reference)) > 0 ? "" : "library/"}${item.reference}"]
+  # The same arguments for all targets, so that they share the stages they have in common.
+  args = { for target, version in VERSIONS : "${upper(replace(target, "-", "_"))}_VERSION" => version }
+  labels = {
+    "dev.drydock.stand-in"         = "true"
+    "dev.drydock.stand-in.for"     = item.reference
+    "dev.drydock.stand-in.version" = lookup(VERSIONS, item.target, "")
+    "dev.drydock.stand-in.recipe"  = RECIPE
+  }
+}

@@ -1,0 +1,120 @@
+"""How the stand-ins are listed, and when they are built again. Needs no engine."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from drydock import standins
+from drydock.errors import EngineError
+
+DIGEST = "sha256:" + "0" * 64
+
+
+class Registry(BaseHTTPRequestHandler):
+    """A registry that has every manifest but those of the paths in `missing`."""
+
+    missing: tuple[str, ...] = ()
+
+    def do_HEAD(self) -> None:  # the name that http.server calls
+        """Answer a question for a manifest."""
+        self.send_response(404 if any(part in self.path for part in self.missing) else 200)
+        self.send_header("Docker-Content-Digest", DIGEST)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a registry."""
+    monkeypatch.setattr(Registry, "missing", ())
+    with ThreadingHTTPServer(("127.0.0.1", 0), Registry) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def stamped(folder: Path, recipe: str) -> Path:
+    """Return the stamp of a complete build."""
+    stamp = folder / "stand-ins.json"
+    digests = dict.fromkeys(standins.REFERENCES, DIGEST)
+    stamp.write_text(json.dumps({"recipe": recipe, "digests": digests}), encoding="utf-8")
+    return stamp
+
+
+@pytest.mark.parametrize(
+    ("version", "upstream"),
+    [("5:8.0.2-3+deb13u3", "8.0.2"), ("2.8.3+ds1-2+b8", "2.8.3"), ("17.12-0+deb13u1", "17.12"), ("13.7", "13.7")],
+)
+def test_upstream_version(version: str, upstream: str) -> None:
+    """Epoch, repacking and Debian's revision are no part of the upstream version."""
+    assert standins.upstream(version) == upstream
+
+
+def test_each_stand_in_is_listed_once() -> None:
+    """References and targets are unique, and each has one source of its version."""
+    assert len(set(standins.REFERENCES)) == len({each.target for each in standins.STAND_INS}) == len(standins.STAND_INS)
+    assert all(bool(each.package) != bool(each.version) for each in standins.STAND_INS)
+
+
+def test_every_target_is_a_stage() -> None:
+    """The Dockerfile has a stage for each."""
+    stages = (standins.RECIPE / "Dockerfile").read_text(encoding="utf-8")
+    assert [each.target for each in standins.STAND_INS if f" AS {each.target}\n" not in stages] == []
+
+
+def test_digest_depends_on_every_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another name or another byte of any file, or of the authorities, is another recipe."""
+    monkeypatch.setattr(standins, "RECIPE", tmp_path / "recipe")
+    monkeypatch.setattr(standins, "AUTHORITIES", tmp_path / "authorities.crt")
+    (tmp_path / "recipe/deep").mkdir(parents=True)
+    seen = {standins.recipe_digest()}
+    for name, content in [("a", "1"), ("a", "2"), ("b", "2"), ("deep/a", "2"), ("../authorities.crt", "2")]:
+        (tmp_path / "recipe" / name).write_text(content, encoding="utf-8")
+        seen.add(standins.recipe_digest())
+    assert len(seen) == 6
+
+
+def test_complete_when_the_registry_has_all(mirror: str, tmp_path: Path) -> None:
+    """With the stamp of this recipe and every manifest in place there is nothing to do."""
+    assert standins._complete(mirror, stamped(tmp_path, "abc"), "abc")
+
+
+def test_incomplete_without_stamp(mirror: str, tmp_path: Path) -> None:
+    """A build that was cut off left no stamp."""
+    assert not standins._complete(mirror, tmp_path / "stand-ins.json", "abc")
+
+
+def test_incomplete_for_another_recipe(mirror: str, tmp_path: Path) -> None:
+    """A stamp of another recipe does not count."""
+    assert not standins._complete(mirror, stamped(tmp_path, "abc"), "abd")
+
+
+def test_incomplete_when_the_registry_lost_one(mirror: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry that was emptied in part does not count."""
+    monkeypatch.setattr(Registry, "missing", ("library/redis",))
+    assert not standins._complete(mirror, stamped(tmp_path, "abc"), "abc")
+
+
+def test_a_build_needs_mmdebstrap(mirror: str, tmp_path: Path) -> None:
+    """Without mmdebstrap the error says what to install, and no stamp is left."""
+    with pytest.raises(EngineError, match="install mmdebstrap"):
+        standins.ensure(["docker"], {"PATH": str(tmp_path)}, mirror, tmp_path, print)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_command_shows_its_end(tmp_path: Path) -> None:
+    """The error has the command and the last lines that it printed, and no more."""
+    with pytest.raises(EngineError, match="failed with status 3") as caught:
+        standins._run(["sh", "-c", "seq 100; exit 3"], {"PATH": "/usr/bin:/bin"}, tmp_path)
+    assert "\n100" in str(caught.value)
+    assert "\n70\n" not in str(caught.value)
