@@ -14,9 +14,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Do what `arguments` ask for and return the exit status."""
     parser = argparse.ArgumentParser(prog="nox -s engine --", description="The engine that examples run on.")
     parser.add_argument("action", choices=("status", "start", "stop", "remove"), nargs="?", default="status")
-    action = parser.parse_args(arguments).action
+    parser.add_argument("kind", choices=("", *private.KINDS), nargs="?", default="", help="for start: a private engine")
+    given = parser.parse_args(arguments)
     try:
-        return _ACTIONS[action]()
+        return _start(given.kind) if given.action == "start" else _ACTIONS[given.action]()
     except DrydockError as error:
         say(str(error))
         return 1
@@ -28,8 +29,8 @@ def _status() -> int:
     return 0 if isinstance(found, Engine) else 1
 
 
-def _start() -> int:
-    say(str(current()))
+def _start(kind: str) -> int:
+    say(str(private.start(kind) if kind else current()))
     return 0
 
 
@@ -43,7 +44,7 @@ def _remove() -> int:
     return 0
 
 
-_ACTIONS = {"status": _status, "start": _start, "stop": _stop, "remove": _remove}
+_ACTIONS = {"status": _status, "stop": _stop, "remove": _remove}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -21,15 +21,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from drydock import hostnet
+from drydock import hostnet, standins
 from drydock.engine import Engine, answering, say
 from drydock.errors import EngineError
 
-#: Debian suites by preference, with the Docker Engine that each has.
-SUITES = {"forky": "Docker 28.5", "trixie": "Docker 26.1"}
 PACKAGES = "docker.io,docker-cli,docker-buildx,docker-compose,docker-registry,iptables,iproute2,ca-certificates,procps"
 #: Seconds for the daemon to answer after its start, and to end when asked. Ending stops every container.
 PATIENCE = 60.0
@@ -37,6 +37,32 @@ PATIENCE = 60.0
 SOCKET_PATH = 107
 #: Programs that may belong to the private engine; anything else is never signalled.
 PROGRAMS = ("dockerd", "containerd", "containerd-shim-runc-v2", "docker-proxy", "docker-registry", "runc")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of private engine. Each keeps images and containers of its own; one runs at a time.
+
+    :ivar name: the key of its evidence.
+    :ivar suite: the Debian suite whose packages it is made from.
+    :ivar settings: of dockerd, beside those that every kind has.
+    """
+
+    name: str
+    suite: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("docker-28.5", "forky"),
+        Kind("docker-28.5-containerd", "forky", {"features": {"containerd-snapshotter": True}}),
+        Kind("docker-26.1", "trixie"),
+    )
+}
+#: The kind that is started where none is asked for, and the one for when its packages cannot be had.
+PREFERRED, SECOND = "docker-28.5", "docker-26.1"
 
 # $0 is the engine's folder of programs. Mounts made on the host later still appear inside ("slave"), none comes out.
 _ENTER = """
@@ -77,26 +103,26 @@ def running() -> Engine | None:
         return None
 
 
-def start() -> Engine:
+def start(name: str = "") -> Engine:
     """Start the private engine, unless it runs, and see to its base images. Only one start at a time does the work.
 
+    :param name: one of `KINDS`; another kind that runs is stopped first. Without it, any kind that runs will do.
     :raises EngineError: a step failed; the message has the last lines of what it printed.
     """
-    from drydock import standins
-
     with _locked():
         engine = running()
+        if engine is not None and name and _state().get("kind") != name:
+            _stop()
+            engine = None
         if engine is None:
             _end_leftovers()
-            suite = _programs()
-            _write_client(suite)
-            mirror = "" if _docker_hub_answers() else _start_mirror(suite)
-            _start_daemon(suite, mirror)
+            kind = _programs(KINDS[name or PREFERRED], fallback=not name)
+            _write_client(kind.suite)
+            mirror = "" if _docker_hub_answers() else _start_mirror(kind.suite)
+            _start_daemon(kind, mirror)
             engine = answering(_client(), private=True, mirror=mirror)
         if engine.mirror:
-            standins.ensure(
-                [engine.docker], engine.environment, engine.mirror, home() / "mirror", lambda line: say(f"{line}")
-            )
+            standins.ensure([engine.docker], engine.environment, engine.mirror, home() / "mirror", say)
         return engine
 
 
@@ -105,13 +131,17 @@ def stop() -> None:
     with _locked():
         if not _ours() and not (home() / "before.json").exists():
             say("no private engine runs")
-            return
-        pid = _pid("dockerd")
-        if pid:
-            os.kill(pid, signal.SIGTERM)
-            _wait(lambda: not Path(f"/proc/{pid}").exists(), PATIENCE)
-        _end_leftovers()
-        say("private engine: stopped")
+        else:
+            _stop()
+            say("private engine: stopped")
+
+
+def _stop() -> None:
+    pid = _pid("dockerd")
+    if pid:
+        os.kill(pid, signal.SIGTERM)
+        _wait(lambda: not Path(f"/proc/{pid}").exists(), PATIENCE)
+    _end_leftovers()
 
 
 def remove() -> None:
@@ -120,8 +150,8 @@ def remove() -> None:
         stop()
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(home())
-        for folder in ("locks", "runs"):
-            shutil.rmtree(cache() / folder, ignore_errors=True)
+        shutil.rmtree(cache() / "locks", ignore_errors=True)
+        (cache() / "engine.lock").unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             cache().rmdir()
     say("private engine: removed")
@@ -146,30 +176,31 @@ def _root(suite: str) -> Path:
     return home() / f"root-{suite}"
 
 
-def _programs() -> str:
-    """Make the folder of the engine's programs, unless it is there, and return its Debian suite."""
-    for suite in SUITES:
-        if _root(suite).is_dir():
-            return suite
+def _programs(kind: Kind, *, fallback: bool) -> Kind:
+    """Make the folder of the engine's programs, unless it is there, and return the kind of engine that it has.
+
+    :param fallback: take the second kind where the packages of `kind` cannot be had.
+    """
+    if _root(kind.suite).is_dir():
+        return kind
     if not shutil.which("mmdebstrap"):
         say("installing mmdebstrap (Debian's packages), which makes the engine's folder of programs")
         _install("mmdebstrap", "debian-archive-keyring")
-    said = ""
-    for suite, version in SUITES.items():
-        say(f"fetching {version} from Debian {suite} into {_root(suite)}")
-        fresh = home() / "root.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        # A mirror may be frozen, and its Release file past its date. Signatures are still checked.
-        options = ["--variant=minbase", "--aptopt=Acquire::Check-Valid-Until false", f"--include={PACKAGES}"]
-        done = subprocess.run(
-            ["mmdebstrap", *options, suite, str(fresh)], stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
-        if done.returncode == 0:
-            fresh.rename(_root(suite))
-            return suite
-        said = "\n".join(done.stderr.strip().splitlines()[-15:])
-        say(f"Debian {suite} cannot be had")
-    raise EngineError(f"mmdebstrap failed:\n{said}")
+    say(f"fetching {kind.name} from Debian {kind.suite} into {_root(kind.suite)}")
+    fresh = home() / "root.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    # A mirror may be frozen, and its Release file past its date. Signatures are still checked.
+    options = ["--variant=minbase", "--aptopt=Acquire::Check-Valid-Until false", f"--include={PACKAGES}"]
+    command = ["mmdebstrap", *options, kind.suite, str(fresh)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode == 0:
+        fresh.rename(_root(kind.suite))
+        return kind
+    said = "\n".join(done.stderr.strip().splitlines()[-15:])
+    if not fallback or kind.name == SECOND:
+        raise EngineError(f"mmdebstrap failed on Debian {kind.suite}:\n{said}")
+    say(f"Debian {kind.suite} cannot be had: {said.splitlines()[-1] if said else 'no reason given'}")
+    return _programs(KINDS[SECOND], fallback=False)
 
 
 def _install(*packages: str) -> None:
@@ -213,13 +244,16 @@ def _start_mirror(suite: str) -> str:
     return mirror
 
 
-def _start_daemon(suite: str, mirror: str) -> None:
+def _start_daemon(kind: Kind, mirror: str) -> None:
+    suite = kind.suite
     before = home() / "before.json"
     if not before.exists():
         before.write_text(json.dumps(hostnet.look(lambda *command: _inside(suite, *command))))
-    (home() / "daemon.json").write_text(json.dumps({"registry-mirrors": [f"http://{mirror}"]} if mirror else {}))
-    (home() / "state.json").write_text(json.dumps({"mirror": mirror, "suite": suite}))
-    options = [f"--config-file={home()}/daemon.json", f"--data-root={home()}/data", f"--exec-root={home()}/exec"]
+    mirrors = {"registry-mirrors": [f"http://{mirror}"]} if mirror else {}
+    (home() / "daemon.json").write_text(json.dumps({**kind.settings, **mirrors}))
+    (home() / "state.json").write_text(json.dumps({"mirror": mirror, "suite": suite, "kind": kind.name}))
+    options = [f"--config-file={home()}/daemon.json", f"--data-root={home()}/data-{kind.name}"]
+    options += [f"--exec-root={home()}/exec"]
     options += [f"--pidfile={home()}/dockerd.pid", f"--host=unix://{home()}/docker.sock", "--group=root"]
     _spawn(suite, ["dockerd", *options], "dockerd")
     if not _wait(_pings, PATIENCE):

@@ -21,7 +21,8 @@ from drydock import ROOT, example as examples
 
 ROUNDS = 3
 DIRECTIVE = re.compile(
-    r"^(?P<fence>:::+)\{(?P<kind>example|transcript)\} (?P<slug>[\w-]+)/(?P<path>\S+)\n(?P<options>(?::.*\n)*)(?P=fence)$",
+    r"^(?P<fence>:::+)\{(?P<kind>example|transcript)\} (?P<slug>[\w-]+)/(?P<path>\S+)\n"
+    r"(?P<options>(?::.*\n)*)(?P=fence)$",
     re.MULTILINE,
 )
 

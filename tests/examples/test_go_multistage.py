@@ -1,0 +1,434 @@
+"""Claims of the example go-multistage."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tarfile
+import time
+from datetime import datetime
+
+import pytest
+import requests
+from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+LISTENS = "listening on :8080"
+STRIPPED = '-ldflags "-s -w" '
+HTTP2_LEFT_OUT = "-tags nethttpomithttp2 "
+
+
+@pytest.fixture
+def fetch(docker, name, tmp_path):
+    """Copy a file of an image here, without a shell in it: ``fetch(image, "/app")`` returns its bytes."""
+
+    def call(image: str, path: str) -> bytes:
+        made = docker("create", image, "/none").stdout.strip()
+        docker("rename", made, name(made[:8]))
+        docker("cp", f"{made}:{path}", str(tmp_path / made[:8]))
+        return (tmp_path / made[:8]).read_bytes()
+
+    return call
+
+
+@pytest.fixture
+def files(docker, name, tmp_path):
+    """List what a container of an image sees: path -> entry of the archive that docker export writes."""
+
+    def call(image: str) -> dict[str, tarfile.TarInfo]:
+        container, archive = name("files"), tmp_path / "files.tar"
+        docker("create", "--name", container, image, "/none")
+        docker("export", "--output", str(archive), container)
+        docker("rm", container)
+        with tarfile.open(archive) as opened:
+            return {entry.name: entry for entry in opened}
+
+    return call
+
+
+def size(docker, image: str) -> int:
+    """Return the bytes of all layers of an image."""
+    lines = docker("history", "--no-trunc", "--human=false", "--format", "{{.Size}}", image).stdout.split()
+    return sum(map(int, lines))
+
+
+def layers(docker, image: str) -> list[str]:
+    """Return the digests of an image's layers, the lowest first."""
+    return json.loads(docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", image).stdout)
+
+
+def health(docker, container: str, wanted: str) -> list[dict]:
+    """Wait until a container's health is as wanted; return its log of probes."""
+    deadline = time.monotonic() + 20
+    while True:
+        found = json.loads(docker("inspect", "--format", "{{json .State.Health}}", container).stdout)
+        if found["Status"] == wanted:
+            return found["Log"]
+        assert time.monotonic() < deadline, f"{container} is {found}\n{docker('logs', container).stdout}"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def copy(example, tmp_path):
+    """A copy of the example for one test, which may change it."""
+    return example.copy_to(tmp_path)
+
+
+def edit(copy) -> None:
+    """Edit main.go in a copy as it was never edited before."""
+    with (copy / "main.go").open("a") as file:
+        file.write(f"// edited at {time.time_ns()}\n")
+
+
+def became(said: str, instruction: str) -> str:
+    """Return what a build with plain progress says became of a step: CACHED or DONE."""
+    [step] = re.findall(rf"^(#\d+) \[.*\] {re.escape(instruction)}$", said, re.MULTILINE)
+    [end] = re.findall(rf"^{step} (CACHED|DONE)", said, re.MULTILINE)
+    return end
+
+
+# What is shipped.
+
+
+def test_health_answers_through_the_published_port(container, build):
+    """The server on scratch answers /health with status 200 through a port published on 127.0.0.1."""
+    web = container(build(), ports=[8080], wait=LogMessageWaitStrategy(LISTENS))
+    url = f"http://127.0.0.1:{web.get_exposed_port(8080)}"
+
+    assert requests.get(f"{url}/health", timeout=5).status_code == 200
+    assert requests.get(f"{url}/elsewhere", timeout=5).status_code == 404
+
+
+@pytest.mark.parametrize("target", ["tiny", "distroless"])
+def test_runs_as_nobody_in_particular(container, build, target):
+    """The program is process 1 and user 65532, on scratch as on distroless."""
+    web = container(build(target=target), ports=[8080], wait=LogMessageWaitStrategy(LISTENS))
+    said = requests.get(f"http://127.0.0.1:{web.get_exposed_port(8080)}/", timeout=5).text
+
+    assert said == "Hello from process 1, user 65532.\n"
+
+
+@pytest.mark.parametrize("target", ["tiny", "distroless"])
+def test_becomes_healthy(docker, name, build, target):
+    """The container becomes healthy, on scratch as on distroless: the program checks itself."""
+    docker("run", "--detach", "--name", name("web"), build(target=target))
+    log = health(docker, name("web"), "healthy")
+
+    assert {probe["ExitCode"] for probe in log} == {0}
+
+
+def test_check_fails_where_nothing_listens(docker, build):
+    """The program's own health check ends with exit status 1 where no server listens."""
+    done = docker("run", "--rm", build(), "/app", "healthcheck", check=False)
+
+    assert done.returncode == 1
+    assert "127.0.0.1:8080: connect: connection refused" in done.stderr
+
+
+def test_stops_when_asked(docker, build, name, measure):
+    """At docker stop the server ends by itself within a second, with exit status 0."""
+    web = name("web")
+    docker("run", "--detach", "--name", web, build())
+    health(docker, web, "healthy")
+    docker("stop", web)
+    ended = datetime.fromisoformat(docker("inspect", "--format", "{{.State.FinishedAt}}", web).stdout.strip())
+    until, form = f"--until={int(ended.timestamp()) + 1}", "--format={{.Action}} {{.TimeNano}}"
+    found = docker("events", "--since=10m", until, f"--filter=container={web}", form).stdout
+    at = {action: int(nano) for action, nano in re.findall(r"^(kill|die) (\d+)$", found, re.MULTILINE)}
+
+    measure("stop-seconds", (at["die"] - at["kill"]) / 1e9, "seconds", high=1)
+    assert docker("inspect", "--format", "{{.State.ExitCode}}", web).stdout.strip() == "0"
+
+
+def test_one_layer_per_copy(docker, build, measure):
+    """The image on scratch has one layer, the copied program; distroless adds the same one layer to its base."""
+    base = layers(docker, "gcr.io/distroless/static-debian13:nonroot")
+    distroless = layers(docker, build(target="distroless"))
+
+    measure("scratch-layers", len(layers(docker, build())), "count", low=1, high=1)
+    assert distroless[:-1] == base
+
+
+def test_only_copy_adds_bytes(docker, build):
+    """In the history of the image on scratch, only COPY has a size."""
+    lines = docker("history", "--human=false", "--format", "{{.Size}} {{.CreatedBy}}", build()).stdout.splitlines()
+
+    assert [line.split()[1] for line in lines if not line.startswith("0 ")] == ["COPY"]
+
+
+def test_same_bytes_in_both_stages(docker, build, fetch):
+    """The program in both final images is, byte for byte, the one that the build stage made."""
+    made = docker("run", "--rm", build(target="build"), "sha256sum", "/app").stdout.split()[0]
+    shipped = {hashlib.sha256(fetch(build(target=target), "/app")).hexdigest() for target in ("tiny", "distroless")}
+
+    assert shipped == {made}
+
+
+def test_nothing_but_the_program(build, files):
+    """In the image on scratch the program is the only file that is not empty; Docker adds a few empty ones."""
+    found = files(build())
+
+    assert [path for path, entry in found.items() if entry.isreg() and entry.size] == ["app"]
+
+
+@pytest.mark.parametrize("target", ["tiny", "distroless"])
+def test_no_shell_to_run(docker, build, target):
+    """There is no shell to run, on scratch or distroless: exit status 127."""
+    done = docker("run", "--rm", build(target=target), "sh", check=False)
+
+    assert done.returncode == 127
+    assert 'exec: "sh": executable file not found in $PATH' in done.stderr
+
+
+def test_no_shell_to_enter(docker, build, name):
+    """Nor can a shell be had with docker exec in a container that runs: exit status 127."""
+    docker("run", "--detach", "--name", name("web"), build())
+    done = docker("exec", name("web"), "sh", check=False)
+
+    assert done.returncode == 127
+    assert 'exec: "sh": executable file not found in $PATH' in done.stdout + done.stderr
+
+
+def test_the_compiler_stays_behind(docker, build):
+    """The build stage has the Go compiler; the image that is shipped has not."""
+    assert docker("run", "--rm", build(target="build"), "go", "version").stdout.startswith("go version go1.27")
+    assert docker("run", "--rm", build(), "go", "version", check=False).returncode == 127
+
+
+def test_numeric_user(docker, build):
+    """Both final images name their user in numbers, as Kubernetes asks of images that must not run as root."""
+    images = [build(target=target) for target in ("tiny", "distroless")]
+    users = docker("image", "inspect", "--format", "{{.Config.User}}", *images).stdout.split()
+
+    assert users == ["65532:65532", "65532:65532"]
+
+
+def test_distroless_nonroot_is_numeric(docker, build):
+    """The base image distroless/static with the tag nonroot runs as user 65532 without a USER line."""
+    build(target="distroless")  # so that the base is there
+    base = "gcr.io/distroless/static-debian13:nonroot"
+
+    assert docker("image", "inspect", "--format", "{{.Config.User}}", base).stdout.split(":")[0].strip() == "65532"
+
+
+def test_what_distroless_adds(build, files, fetch):
+    """Distroless has CA certificates, time zones, a /tmp for everyone and a user nonroot; scratch has none of them."""
+    wanted = {"etc/ssl/certs/ca-certificates.crt", "usr/share/zoneinfo/Europe/Berlin", "tmp", "etc/passwd"}
+    scratch, distroless = files(build()), files(build(target="distroless"))
+
+    assert not wanted & {path.rstrip("/") for path in scratch}
+    assert wanted <= {path.rstrip("/") for path in distroless}
+    assert distroless["tmp"].mode & 0o1777 == 0o1777
+    assert b"nonroot:x:65532:" in fetch(build(target="distroless"), "/etc/passwd")
+
+
+# How large it is.
+
+
+def test_small(docker, build, fetch, measure):
+    """The program and its image on scratch are at most 6 MB each; the image on distroless is at most 10 MB."""
+    measure("binary-size", len(fetch(build(), "/app")), "bytes", high=6_000_000)
+    measure("scratch-size", size(docker, build()), "bytes", high=6_000_000)
+    measure("distroless-size", size(docker, build(target="distroless")), "bytes", high=10_000_000)
+
+
+def test_naive_ships_the_compiler(docker, build, measure):
+    """The image of a single stage ships the compiler, and is more than fifty times as large."""
+    naive, scratch = size(docker, build("Dockerfile.naive")), size(docker, build())
+
+    measure("naive-size", naive, "bytes", low=300_000_000)
+    measure("naive-to-scratch", naive / scratch, "ratio", low=50)
+    assert docker("run", "--rm", build("Dockerfile.naive"), "go", "version").stdout.startswith("go version")
+
+
+def test_what_each_flag_saves(build, fetch, folder, measure):
+    """Leaving out the symbols saves more than 2 MB of the program, leaving out HTTP/2 more than 400 kB."""
+    text = (folder / "Dockerfile").read_text()
+    (folder / "Dockerfile.symbols").write_text(text.replace(STRIPPED, ""))
+    (folder / "Dockerfile.http2").write_text(text.replace(HTTP2_LEFT_OUT, ""))
+    shipped = len(fetch(build(), "/app"))
+
+    measure("symbols-saved", len(fetch(build("Dockerfile.symbols"), "/app")) - shipped, "bytes", low=2_000_000)
+    measure("http2-saved", len(fetch(build("Dockerfile.http2"), "/app")) - shipped, "bytes", low=400_000)
+
+
+def test_no_folders_of_the_build_stage(build, fetch):
+    """With -trimpath the program does not name the folders of its build stage; without it, it does."""
+    assert b"/usr/local/go/src/net" not in fetch(build(), "/app")
+    assert b"/usr/local/go/src/net" in fetch(build("Dockerfile.naive"), "/app")
+
+
+# How it is built.
+
+
+def test_builds_without_network(docker, copy, prefix):
+    """The build's commands need no network: everything they use is in the golang image."""
+    edit(copy)
+    docker("build", "--network=none", "--tag", f"{prefix}:offline", str(copy), timeout=300)
+
+
+def test_an_edit_leaves_the_dependencies_alone(docker, build, copy, prefix):
+    """After an edit of main.go only the steps from the source on run again: go mod download does not."""
+    build()
+    edit(copy)
+    said = docker("build", "--progress=plain", "--tag", f"{prefix}:edited", str(copy), timeout=300).stderr
+
+    assert became(said, "RUN go mod download") == "CACHED"
+    assert became(said, "COPY *.go ./") == "DONE"
+
+
+def test_naive_fetches_again(docker, copy, prefix):
+    """With all files copied at once, an edit of main.go makes go mod download run again."""
+    upto, _, _ = (copy / "Dockerfile.naive").read_text().partition("RUN go build")
+    (copy / "Dockerfile").write_text(upto)
+    docker("build", "--tag", f"{prefix}:before", str(copy), timeout=300)
+    edit(copy)
+    said = docker("build", "--progress=plain", "--tag", f"{prefix}:after", str(copy), timeout=300).stderr
+
+    assert became(said, "RUN go mod download") == "DONE"
+
+
+def test_missing_gosum(docker, folder):
+    """A COPY that names go.sum fails for a module without dependencies: it has no such file."""
+    done = docker("build", "--file", str(folder / "Dockerfile.gosum"), str(folder), check=False)
+
+    assert done.returncode == 1
+    assert '"/go.sum": not found' in done.stderr
+
+
+def test_optional_gosum(docker, copy, prefix, fetch):
+    """A COPY of go.su[m] takes the file where it is, and nothing where it is not."""
+    assert "COPY go.mod go.su[m] ./" in (copy / "Dockerfile").read_text()
+    (copy / "Dockerfile").write_text("FROM scratch\nCOPY go.mod go.su[m] /\n")
+    docker("build", "--tag", f"{prefix}:without", str(copy))
+    (copy / "go.sum").write_text("sums")
+    docker("build", "--tag", f"{prefix}:with", str(copy))
+
+    assert fetch(f"{prefix}:without", "/go.mod").startswith(b"module ")
+    assert fetch(f"{prefix}:with", "/go.sum") == b"sums"
+
+
+def test_unneeded_stages_are_not_run(docker, build, folder):
+    """A stage that fails breaks the build only when the target needs it."""
+    build("Dockerfile.unused", "--no-cache")
+    wanted = docker("build", "--file", str(folder / "Dockerfile.unused"), "--target=unused", str(folder), check=False)
+
+    assert wanted.returncode == 1
+    assert "[unused 2/2] RUN exit 1" in wanted.stderr
+
+
+def test_scratch_is_no_image(docker):
+    """There is no image called scratch to pull: the word is reserved."""
+    done = docker("pull", "scratch", check=False)
+
+    assert done.returncode == 1
+    assert "'scratch' is a reserved name" in done.stderr
+
+
+def test_other_cpu(docker, build, engine):
+    """A program for another CPU fails with "exec format error", unless the engine's kernel has an emulator for it."""
+    other = "amd64" if engine.facts["architecture"] == "arm64" else "arm64"
+    image = build("Dockerfile", f"--platform=linux/{other}")
+    done = docker("run", "--rm", f"--platform=linux/{other}", image, "/app", "healthcheck", check=False)
+    emulated = re.search(rf"linux/{other}\b", docker("buildx", "inspect", "default").stdout)
+
+    assert docker("image", "inspect", "--format", "{{.Architecture}}", image).stdout.strip() == other
+    assert done.returncode != 0
+    assert ("connection refused" if emulated else "exec /app: exec format error") in done.stderr
+
+
+# How it breaks.
+
+
+def test_cgo_needs_what_scratch_has_not(docker, build):
+    """A program linked to the C library builds, and does not start on scratch: "no such file or directory"."""
+    linked = docker("run", "--rm", build("Dockerfile.cgo", target="build"), "ldd", "/app").stdout
+    done = docker("run", "--rm", build("Dockerfile.cgo"), check=False)
+
+    assert "libc.so.6 => " in linked
+    assert done.returncode != 0
+    assert "exec /app: no such file or directory" in done.stderr
+
+
+def test_cgo_on_distroless(docker, build, folder):
+    """It does not start on distroless/static either, with the same message: that has no C library."""
+    text = (folder / "Dockerfile.cgo").read_text()
+    (folder / "Dockerfile.cgo-static").write_text(text.replace("scratch", "gcr.io/distroless/static-debian13:nonroot"))
+    done = docker("run", "--rm", build("Dockerfile.cgo-static"), check=False)
+
+    assert done.returncode != 0
+    assert "exec /app: no such file or directory" in done.stderr
+
+
+def test_without_cgo_no_library(docker, build):
+    """The same program made with CGO_ENABLED=0 is linked to no library."""
+    done = docker("run", "--rm", build(target="build"), "ldd", "/app", check=False)
+
+    assert "not a dynamic executable" in done.stdout + done.stderr
+
+
+def test_shell_form_health_check(docker, build, name):
+    """A health check without brackets asks for /bin/sh: on scratch a server that works is unhealthy."""
+    docker("run", "--detach", "--name", name("web"), build("Dockerfile.shell"))
+    log = health(docker, name("web"), "unhealthy")
+
+    assert "stat /bin/sh: no such file or directory" in log[0]["Output"]
+    assert docker("exec", name("web"), "/app", "healthcheck").returncode == 0
+
+
+def test_user_by_name(docker, build):
+    """A user by name cannot be found in an image without /etc/passwd: its container is not started."""
+    done = docker("run", "--rm", build("Dockerfile.user"), check=False)
+
+    assert done.returncode == 125
+    assert "unable to find user appuser: no matching entries in passwd file" in done.stderr
+
+
+@pytest.mark.parametrize(("made", "status"), [("true", 125), ("useradd --uid 65532 appuser", 1)])
+def test_user_by_copied_name(docker, build, folder, made, status):
+    """Copying /etc/passwd from the build stage lets a user be named only if that user was made there."""
+    text = (folder / "Dockerfile.user").read_text()
+    text = text.replace("COPY --from=build /app", "COPY --from=build /etc/passwd /etc/\nCOPY --from=build /app")
+    (folder / f"Dockerfile.{made[:4]}").write_text(text.replace("ENV CGO", f"RUN {made}\nENV CGO"))
+    done = docker("run", "--rm", build(f"Dockerfile.{made[:4]}"), "/app", "healthcheck", check=False)
+
+    assert done.returncode == status
+    assert ("connection refused" if status == 1 else "unable to find user appuser") in done.stderr
+
+
+def test_user_by_number(docker, build, name):
+    """The same image runs with a user by number: numbers are not looked up."""
+    docker("run", "--detach", "--name", name("web"), "--user", "65532:65532", build("Dockerfile.user"))
+
+    assert docker("inspect", "--format", "{{.State.Status}}", name("web")).stdout.strip() == "running"
+
+
+def test_no_certificates(docker, build, name, tmp_path):
+    """On scratch no HTTPS server is trusted; once its CA certificate is put in place, it is."""
+    docker("run", "--detach", "--name", name("peer"), build("Dockerfile.peer"))
+    call = [build(), "/app", "healthcheck", "https://127.0.0.1:8443"]
+    joined = ["run", "--rm", "--network", f"container:{name('peer')}"]
+    deadline = time.monotonic() + 20
+    while "-----END" not in (certificate := docker("logs", name("peer")).stdout):
+        assert time.monotonic() < deadline, "the peer printed no certificate"
+        time.sleep(0.05)
+    (tmp_path / "peer.crt").write_text(certificate)
+    trusting = ["--volume", f"{tmp_path}/peer.crt:/etc/ssl/certs/ca-certificates.crt:ro"]
+
+    assert "x509: certificate signed by unknown authority" in docker(*joined, *call, check=False).stderr
+    assert docker(*joined, *trusting, *call).returncode == 0
+
+
+# As a stack.
+
+
+def test_stack_is_closed_but_for_one_port(docker, docker_services, docker_compose_project_name):
+    """With Compose the server works without a writable disk, without privileges, and listens on 127.0.0.1 only."""
+    port = docker_services.port_for("web", 8080)
+    [found] = json.loads(docker("inspect", f"{docker_compose_project_name}-web-1").stdout)
+    host = found["HostConfig"]
+
+    assert requests.get(f"http://127.0.0.1:{port}/", timeout=5).text == "Hello from process 1, user 65532.\n"
+    assert [bound["HostIp"] for bound in found["NetworkSettings"]["Ports"]["8080/tcp"]] == ["127.0.0.1"]
+    assert (host["ReadonlyRootfs"], host["CapDrop"]) == (True, ["ALL"])
+    assert "no-new-privileges:true" in host["SecurityOpt"]
