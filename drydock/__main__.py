@@ -8,13 +8,14 @@ import sys
 from drydock import private
 from drydock.engine import Engine, current, find, say
 from drydock.errors import DrydockError
+from drydock.kinds import KINDS
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what `arguments` ask for and return the exit status."""
     parser = argparse.ArgumentParser(prog="nox -s engine --", description="The engine that examples run on.")
     parser.add_argument("action", choices=("status", "start", "stop", "remove"), nargs="?", default="status")
-    parser.add_argument("kind", choices=("", *private.KINDS), nargs="?", default="", help="for start: a private engine")
+    parser.add_argument("kind", choices=("", *KINDS), nargs="?", default="", help="for start: a private engine")
     given = parser.parse_args(arguments)
     try:
         return _start(given.kind) if given.action == "start" else _ACTIONS[given.action]()

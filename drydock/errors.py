@@ -15,7 +15,7 @@ class EngineError(DrydockError):
 
 
 class MissingError(DrydockError):
-    """A name that stands for nothing: an example, file, region, transcript, step or measure."""
+    """A name that stands for nothing: an example, file, region, transcript, step, measure or table."""
 
 
 class MalformedError(DrydockError):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,39 @@ DEFAULT_ENGINE = "docker-28.5"
 UNITS = ("bytes", "seconds", "count", "ratio")
 #: Units whose measures are noisy: a new value within the old one's bounds by this factor is not news.
 NOISE = {"seconds": 1.5, "ratio": 1.5}
+#: The seconds that a busy machine adds to a step that hardly takes any: they are noise too.
+SLACK = 0.1
+
+Scalar = str | int | float | bool | None
+Row = dict[str, Scalar]
+
+_BYTES = _SECONDS = (int, float)
+#: The columns of each kind of table, with the types of their values, or with all their values.
+KINDS: Mapping[str, Mapping[str, tuple[type, ...] | frozenset[str]]] = {
+    # One row per instruction, the lowest first. `layer` counts the layers of the table, equal ones alike; a setting
+    # has none. (A layer's digest would differ in each recording: it holds the times of its files.)
+    "layers": {"image": (str,), "instruction": (str,), "bytes": _BYTES, "layer": (int, type(None)), "base": (bool,)},
+    "timeline": {
+        "variant": (str,),
+        "edit": (str,),
+        "step": (str,),
+        "state": frozenset({"cached", "run"}),
+        "seconds": _SECONDS,
+    },
+    "sizes": {"image": (str,), "bytes": _BYTES},
+    # One row per pair that was probed. `network` is where `from` is, "" for the machine itself; `resolves` and
+    # `connects` are None where there was nothing to ask.
+    "network": {
+        "from": (str,),
+        "to": (str,),
+        "network": (str,),
+        "alias": (str,),
+        "port": (int,),
+        "published": (str,),
+        "resolves": (bool, type(None)),
+        "connects": (bool, type(None)),
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +71,41 @@ class Measure:
     unit: str
     low: float
     high: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a test found, as a page can draw it.
+
+    :ivar kind: one of :data:`KINDS`.
+    :ivar rows: at least one, each with the columns of its kind.
+    """
+
+    kind: str
+    rows: list[Row]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.kind, str) or self.kind not in KINDS:
+            raise ValueError(f"no kind of table {self.kind!r}{near(str(self.kind), KINDS)}")
+        if not isinstance(self.rows, list) or not self.rows:
+            raise ValueError(f"a table of {self.kind} without rows")
+        for row in self.rows:
+            _check_row(row, self.kind)
+
+
+def _check_row(row: Row, kind: str) -> None:
+    columns = KINDS[kind]
+    if not isinstance(row, dict) or set(row) != set(columns):
+        raise ValueError(f"a row of {kind} has the columns {', '.join(columns)}; not so: {row}")
+    wrong = [name for name, allowed in columns.items() if not _fits(row[name], allowed)]
+    if wrong:
+        raise ValueError(f"a row of {kind} with an odd {', '.join(wrong)}: {row}")
+
+
+def _fits(value: Scalar, allowed: tuple[type, ...] | frozenset[str]) -> bool:
+    if isinstance(allowed, frozenset):
+        return value in allowed
+    return type(value) in allowed and (not isinstance(value, int | float) or 0 <= value < math.inf)
 
 
 @dataclass(frozen=True)
@@ -75,6 +145,7 @@ class Run:
     :ivar claims: by the name of their test.
     :ivar transcripts: by name.
     :ivar measures: by name.
+    :ivar tables: by name.
     """
 
     digest: str
@@ -83,6 +154,7 @@ class Run:
     claims: dict[str, Claim] = field(default_factory=dict)
     transcripts: dict[str, Replayed] = field(default_factory=dict)
     measures: dict[str, Measure] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,6 +178,16 @@ class Evidence:
         if name not in measures:
             raise MissingError(f"no measure {name!r} in evidence/{self.slug}.json{near(name, measures)}")
         return measures[name]
+
+    def table(self, name: str) -> Table:
+        """Return the table `name` of the default engine's run.
+
+        :raises MissingError: there is no such table; the message has the near names.
+        """
+        tables = self.run.tables if self.run else {}
+        if name not in tables:
+            raise MissingError(f"no table {name!r} in evidence/{self.slug}.json{near(name, tables)}")
+        return tables[name]
 
 
 def path(slug: str, top: Path = ROOT) -> Path:
@@ -142,6 +224,7 @@ def _run(data: dict[str, Any]) -> Run:
         claims={str(k): Claim(**v) for k, v in data["claims"].items()},
         transcripts={str(k): Replayed(**v) for k, v in data["transcripts"].items()},
         measures={str(k): Measure(**v) for k, v in data["measures"].items()},
+        tables={str(k): Table(**v) for k, v in data.get("tables", {}).items()},
     )
     for name, measure in run.measures.items():
         numbers = (measure.value, measure.low, 0 if measure.high is None else measure.high)
@@ -156,7 +239,7 @@ def save(evidence: Evidence, top: Path = ROOT) -> bool:
     data = {
         "schema": SCHEMA,
         "example": evidence.slug,
-        "engines": {key: dataclasses.asdict(run) for key, run in evidence.runs.items()},
+        "engines": {key: _written(run) for key, run in evidence.runs.items()},
     }
     text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     if place.is_file() and place.read_text(encoding="utf-8") == text:
@@ -168,6 +251,11 @@ def save(evidence: Evidence, top: Path = ROOT) -> bool:
     return True
 
 
+def _written(run: Run) -> dict[str, Any]:
+    data = dataclasses.asdict(run)
+    return data if run.tables else {name: value for name, value in data.items() if name != "tables"}
+
+
 def with_run(evidence: Evidence, key: str, run: Run) -> Evidence:
     """Return `evidence` with the `run` on the engine `key` in the place of its former one.
 
@@ -176,7 +264,8 @@ def with_run(evidence: Evidence, key: str, run: Run) -> Evidence:
     former = evidence.runs.get(key)
     if former is not None:
         measures = {name: _steady(former.measures.get(name), measure) for name, measure in run.measures.items()}
-        run = dataclasses.replace(run, measures=measures)
+        tables = {name: _steady_table(former.tables.get(name), table) for name, table in run.tables.items()}
+        run = dataclasses.replace(run, measures=measures, tables=tables)
         if dataclasses.replace(run, date=former.date) == former:
             run = former
     return dataclasses.replace(evidence, runs={**evidence.runs, key: run})
@@ -188,3 +277,18 @@ def _steady(former: Measure | None, fresh: Measure) -> Measure:
     if former is None or noise is None or dataclasses.replace(fresh, value=former.value) != former:
         return fresh
     return former if former.value / noise <= fresh.value <= former.value * noise else fresh
+
+
+def _steady_table(former: Table | None, fresh: Table) -> Table:
+    """Return the fresh table, with the former one's rows where they differ by the noise of their seconds only."""
+    if former is None or len(former.rows) != len(fresh.rows):
+        return fresh
+    return Table(fresh.kind, [_steady_row(old, new) for old, new in zip(former.rows, fresh.rows, strict=True)])
+
+
+def _steady_row(former: Row, fresh: Row) -> Row:
+    old, new = former.get("seconds"), fresh.get("seconds")
+    if not isinstance(old, int | float) or not isinstance(new, int | float) or {**fresh, "seconds": old} != former:
+        return fresh
+    noise = NOISE["seconds"]
+    return former if old / noise - SLACK <= new <= old * noise + SLACK else fresh

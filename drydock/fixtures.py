@@ -13,7 +13,7 @@ import pytest
 
 from drydock import example as examples, inventory
 from drydock.engine import Engine
-from drydock.evidence import Measure
+from drydock.evidence import Measure, Row, Table
 from drydock.example import Example
 from drydock.testing import SESSION, facts_of
 
@@ -133,6 +133,16 @@ def measure(request: pytest.FixtureRequest) -> Callable[..., float]:
         assert low <= value, f"{name} is {value} {unit}, less than {low}"
         assert high is None or value <= high, f"{name} is {value} {unit}, more than {high}"
         return value
+
+    return call
+
+
+@pytest.fixture
+def table(request: pytest.FixtureRequest) -> Callable[[str, str, list[Row]], None]:
+    """Keep rows for a picture: ``table("sizes", "sizes", [{"image": "naive", "bytes": 1}])``; see `evidence.KINDS`."""
+
+    def call(name: str, kind: str, rows: list[Row]) -> None:
+        facts_of(request.node)["tables"][name] = asdict(Table(kind, rows))
 
     return call
 

@@ -21,53 +21,28 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from drydock import hostnet, standins
+from drydock import hostnet, kinds, standins
 from drydock.engine import Engine, answering, say
 from drydock.errors import EngineError
+from drydock.kinds import KINDS, PREFERRED, SECOND, Kind
 
-PACKAGES = "docker.io,docker-cli,docker-buildx,docker-compose,docker-registry,iptables,iproute2,ca-certificates,procps"
 #: Seconds for the daemon to answer after its start, and to end when asked. Ending stops every container.
 PATIENCE = 60.0
 #: Longest path of a Unix socket that Linux takes.
 SOCKET_PATH = 107
 #: Programs that may belong to the private engine; anything else is never signalled.
-PROGRAMS = ("dockerd", "containerd", "containerd-shim-runc-v2", "docker-proxy", "docker-registry", "runc")
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of private engine. Each keeps images and containers of its own; one runs at a time.
-
-    :ivar name: the key of its evidence.
-    :ivar suite: the Debian suite whose packages it is made from.
-    :ivar settings: of dockerd, beside those that every kind has.
-    """
-
-    name: str
-    suite: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-KINDS = {
-    kind.name: kind
-    for kind in (
-        Kind("docker-28.5", "forky"),
-        Kind("docker-28.5-containerd", "forky", {"features": {"containerd-snapshotter": True}}),
-        Kind("docker-26.1", "trixie"),
-    )
-}
-#: The kind that is started where none is asked for, and the one for when its packages cannot be had.
-PREFERRED, SECOND = "docker-28.5", "docker-26.1"
+PROGRAMS = (
+    *("dockerd", "containerd", "containerd-shim-runc-v2", "docker-proxy", "docker-registry", "runc"),
+    *("podman", "conmon", "netavark", "aardvark-dns"),
+)
 
 # $0 is the engine's folder of programs. Mounts made on the host later still appear inside ("slave"), none comes out.
-_ENTER = """
-mount --bind "$0/usr" /usr && mount --bind "$0/etc/alternatives" /etc/alternatives && exec "$@"
-"""
+_ENTER = 'mount --bind "$0/usr" /usr && mount --bind "$0/etc/alternatives" /etc/alternatives && exec "$@"'
+# For Podman, whose settings are in /etc, a folder is laid over that first.
+_OVER_ETC = 'mount -t overlay -o lowerdir=/etc,upperdir="$0/../etc",workdir="$0/../etc.work" overlay /etc'
 
 
 def cache() -> Path:
@@ -111,14 +86,14 @@ def start(name: str = "") -> Engine:
     """
     with _locked():
         engine = running()
-        if engine is not None and name and _state().get("kind") != name:
+        if engine is not None and name not in ("", _state().get("kind")):
             _stop()
             engine = None
         if engine is None:
             _end_leftovers()
             kind = _programs(KINDS[name or PREFERRED], fallback=not name)
-            _write_client(kind.suite)
-            mirror = "" if _docker_hub_answers() else _start_mirror(kind.suite)
+            _write_client(kind)
+            mirror = "" if _docker_hub_answers() else _start_mirror(kind)
             _start_daemon(kind, mirror)
             engine = answering(_client(), private=True, mirror=mirror)
         if engine.mirror:
@@ -137,7 +112,7 @@ def stop() -> None:
 
 
 def _stop() -> None:
-    pid = _pid("dockerd")
+    pid = _pid()
     if pid:
         os.kill(pid, signal.SIGTERM)
         _wait(lambda: not Path(f"/proc/{pid}").exists(), PATIENCE)
@@ -159,21 +134,23 @@ def remove() -> None:
 
 def _client() -> dict[str, str]:
     path = f"{home()}/client:{os.environ.get('PATH', os.defpath)}"
-    return {"DOCKER_HOST": f"unix://{home()}/docker.sock", "DOCKER_CONFIG": str(home() / "client"), "PATH": path}
+    kind = KINDS.get(_state().get("kind", PREFERRED), KINDS[PREFERRED])
+    address = {"DOCKER_HOST": f"unix://{home()}/docker.sock", "DOCKER_CONFIG": str(home() / "client"), "PATH": path}
+    return {**address, **kind.client}
 
 
-def _write_client(suite: str) -> None:
+def _write_client(kind: Kind) -> None:
     """Debian's client and its plugins run on the host as they are: they ask for an older libc than Debian 12 has."""
     client = home() / "client"
     client.mkdir(parents=True, exist_ok=True)
-    usr = _root(suite) / "usr"
+    usr = _root(kind) / "usr"
     (client / "docker").unlink(missing_ok=True)
     (client / "docker").symlink_to(usr / "bin/docker")
     (client / "config.json").write_text(json.dumps({"cliPluginsExtraDirs": [f"{usr}/libexec/docker/cli-plugins"]}))
 
 
-def _root(suite: str) -> Path:
-    return home() / f"root-{suite}"
+def _root(kind: Kind) -> Path:
+    return home() / kind.root
 
 
 def _programs(kind: Kind, *, fallback: bool) -> Kind:
@@ -181,20 +158,20 @@ def _programs(kind: Kind, *, fallback: bool) -> Kind:
 
     :param fallback: take the second kind where the packages of `kind` cannot be had.
     """
-    if _root(kind.suite).is_dir():
+    if _root(kind).is_dir():
         return kind
     if not shutil.which("mmdebstrap"):
         say("installing mmdebstrap (Debian's packages), which makes the engine's folder of programs")
         _install("mmdebstrap", "debian-archive-keyring")
-    say(f"fetching {kind.name} from Debian {kind.suite} into {_root(kind.suite)}")
+    say(f"fetching {kind.name} from Debian {kind.suite} into {_root(kind)}")
     fresh = home() / "root.new"
     shutil.rmtree(fresh, ignore_errors=True)
     # A mirror may be frozen, and its Release file past its date. Signatures are still checked.
-    options = ["--variant=minbase", "--aptopt=Acquire::Check-Valid-Until false", f"--include={PACKAGES}"]
+    options = ["--variant=minbase", "--aptopt=Acquire::Check-Valid-Until false", f"--include={kind.include}"]
     command = ["mmdebstrap", *options, kind.suite, str(fresh)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode == 0:
-        fresh.rename(_root(kind.suite))
+        fresh.rename(_root(kind))
         return kind
     said = "\n".join(done.stderr.strip().splitlines()[-15:])
     if not fallback or kind.name == SECOND:
@@ -224,7 +201,7 @@ def _docker_hub_answers() -> bool:
         return False
 
 
-def _start_mirror(suite: str) -> str:
+def _start_mirror(kind: Kind) -> str:
     """Start the local registry that stands in for Docker Hub, and return its ``host:port``."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -238,52 +215,49 @@ def _start_mirror(suite: str) -> str:
         "http": {"addr": mirror},
     }
     (home() / "mirror/registry.json").write_text(json.dumps(settings))
-    _spawn(suite, ["docker-registry", "serve", str(home() / "mirror/registry.json")], "registry")
+    _spawn(kind, ["docker-registry", "serve", str(home() / "mirror/registry.json")], "registry")
     if not _wait(lambda: _http(f"http://{mirror}/v2/"), PATIENCE):
         raise EngineError(f"the local registry does not answer:\n{_tail('registry')}")
     return mirror
 
 
 def _start_daemon(kind: Kind, mirror: str) -> None:
-    suite = kind.suite
     before = home() / "before.json"
     if not before.exists():
-        before.write_text(json.dumps(hostnet.look(lambda *command: _inside(suite, *command))))
-    mirrors = {"registry-mirrors": [f"http://{mirror}"]} if mirror else {}
-    (home() / "daemon.json").write_text(json.dumps({**kind.settings, **mirrors}))
-    (home() / "state.json").write_text(json.dumps({"mirror": mirror, "suite": suite, "kind": kind.name}))
-    options = [f"--config-file={home()}/daemon.json", f"--data-root={home()}/data-{kind.name}"]
-    options += [f"--exec-root={home()}/exec"]
-    options += [f"--pidfile={home()}/dockerd.pid", f"--host=unix://{home()}/docker.sock", "--group=root"]
-    _spawn(suite, ["dockerd", *options], "dockerd")
+        before.write_text(json.dumps(hostnet.look(lambda *command: _inside(kind, *command))))
+    (home() / "state.json").write_text(json.dumps({"mirror": mirror, "kind": kind.name}))
+    pid = _spawn(kind, kinds.command(kind, home(), mirror), "daemon", over_etc=kind.podman)
+    (home() / "daemon.pid").write_text(str(pid))
     if not _wait(_pings, PATIENCE):
-        raise EngineError(f"dockerd does not answer; its log ends:\n{_tail('dockerd')}")
+        raise EngineError(f"{kind.name} does not answer; its log ends:\n{_tail('daemon')}")
+    (home() / "docker.sock").chmod(0o600)
 
 
-def _spawn(suite: str, command: Sequence[str], name: str) -> None:
-    """Start a program of the engine that outlives this one, with its log in a file."""
+def _spawn(kind: Kind, command: Sequence[str], name: str, *, over_etc: bool = False) -> int:
+    """Start a program of the engine that outlives this one, with its log in a file, and return its process ID."""
     with (home() / f"{name}.log").open("wb") as log:
-        subprocess.Popen(
-            _entering(suite, command),
+        return subprocess.Popen(
+            _entering(kind, command, over_etc=over_etc),
             env={**os.environ, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
-        )
+        ).pid
 
 
-def _inside(suite: str, *command: str) -> str:
+def _inside(kind: Kind, *command: str) -> str:
     """Run a program of the engine's folder and return what it printed; "" when it fails."""
     env = {**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    done = subprocess.run(_entering(suite, command), env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(_entering(kind, command), env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     return done.stdout if done.returncode == 0 else ""
 
 
-def _entering(suite: str, command: Sequence[str]) -> list[str]:
-    namespace = ["unshare", "--mount", "--propagation", "slave"]
-    return [*namespace, "sh", "-c", _ENTER, str(_root(suite)), *command]
+def _entering(kind: Kind, command: Sequence[str], *, over_etc: bool = False) -> list[str]:
+    """Return the command that runs `command` in a mount namespace of the engine. Its process ID stays the same."""
+    script = f"{_OVER_ETC} && {_ENTER}" if over_etc else _ENTER
+    return ["unshare", "--mount", "--propagation", "slave", "sh", "-c", script, str(_root(kind)), *command]
 
 
 def _end_leftovers() -> None:
@@ -295,17 +269,18 @@ def _end_leftovers() -> None:
         raise EngineError(f"these processes of the private engine do not end: {_ours()}")
     before = home() / "before.json"
     if before.exists():
-        suite = str(_state().get("suite", ""))
-        if _root(suite).is_dir():
-            hostnet.restore(json.loads(before.read_text()), lambda *command: _inside(suite, *command))
+        kind = KINDS[_state().get("kind", PREFERRED)]
+        if _root(kind).is_dir():
+            hostnet.restore(json.loads(before.read_text()), lambda *command: _inside(kind, *command))
         before.unlink()
-    for name in ("docker.sock", "dockerd.pid", "state.json"):
+    for name in ("docker.sock", "daemon.pid", "state.json"):
         (home() / name).unlink(missing_ok=True)
 
 
 def _ours() -> list[int]:
     """Return the processes of the private engine: its programs, and whatever they started, containers included."""
-    programs = {_inode(path) for path in home().glob("root-*/usr/*bin/*") if path.name in PROGRAMS}
+    places = [place for folder in ("*bin", "lib/podman") for place in home().glob(f"root-*/usr/{folder}/*")]
+    programs = {_inode(place) for place in places if place.name in PROGRAMS}
     parents = {}
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
@@ -327,9 +302,9 @@ def _inode(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _pid(name: str) -> int:
+def _pid() -> int:
     with contextlib.suppress(OSError, ValueError):
-        pid = int((home() / f"{name}.pid").read_text())
+        pid = int((home() / "daemon.pid").read_text())
         return pid if pid in _ours() else 0
     return 0
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from drydock import ROOT, evidence, example as examples
 from drydock.engine import Engine
-from drydock.evidence import Claim, Measure, Replayed, Run
+from drydock.evidence import Claim, Measure, Replayed, Run, Table
 
 FLOOR = ROOT / "evidence" / "floor.json"
 
@@ -39,6 +39,7 @@ class Result:
     retries: int = 0
     seconds: float = 0.0
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def counts(results: Iterable[Result]) -> dict[str, int]:
@@ -104,4 +105,5 @@ def run(engine: Engine, slug: str, results: Iterable[Result]) -> Run:
             each.name: Replayed(each.steps, each.outcome, each.reason) for each in found if each.kind == "transcript"
         },
         measures={name: Measure(**values) for each in found for name, values in each.measures.items()},
+        tables={name: Table(**values) for each in found for name, values in each.tables.items()},
     )

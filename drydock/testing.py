@@ -153,7 +153,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if slug and item.config.stash.get(SESSION, None):
         kind = "transcript" if item.path.stem == "test_transcripts" else "claim"
         name = item.callspec.params["name"] if kind == "transcript" else item.name.partition("@")[0]  # type: ignore[attr-defined]
-        facts: dict[str, Any] = {"slug": slug, "kind": kind, "name": name, "sentence": _sentence(item), "measures": {}}
+        facts: dict[str, Any] = {"slug": slug, "kind": kind, "name": name, "sentence": _sentence(item)}
+        facts |= {"measures": {}, "tables": {}}
         item.user_properties.append(("drydock", facts))
 
 

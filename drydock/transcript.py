@@ -22,7 +22,6 @@ A step that is expected and a step that was observed are one type, so `parse`, `
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -46,6 +45,9 @@ ANY_LINES = "..."
 ANY_TEXT = "[..]"
 #: Seconds a step may take unless it says otherwise: a cold build that downloads packages fits.
 LIMIT = 180.0
+
+#: Lines of output that a report shows where none of them was expected.
+SHOWN_LINES = 30
 
 _TOKEN = re.compile("<(" + "|".join(REDACTIONS) + r")>")
 _STATUS = re.compile(r"\[exit (\d{1,3})\]")
@@ -293,9 +295,25 @@ def _piece(text: str) -> str:
 
 def differences(expected: Step, observed: Step) -> list[str]:
     """Return a diff of what was expected (``-``) and what was observed (``+``); lines that match are context."""
-    merged = [*merge_lines(expected.output, observed.output), *_status_line(observed)]
     wanted = [*expected.output, *_status_line(expected)]
-    return [line.rstrip("\n") for line in difflib.ndiff(wanted, merged) if not line.startswith("? ")]
+    got = [*observed.output, *_status_line(observed)]
+    lines: list[str] = []
+    at_wanted = at_got = 0
+    for in_wanted, in_got in [*_aligned(wanted, got), (len(wanted), len(got))]:
+        lines += _difference(wanted[at_wanted:in_wanted], got[at_got:in_got])
+        lines += [f"  {line}" for line in wanted[in_wanted : in_wanted + 1]]
+        at_wanted, at_got = in_wanted + 1, in_got + 1
+    return lines
+
+
+def _difference(wanted: Sequence[str], got: Sequence[str]) -> list[str]:
+    """Return the diff of a stretch in which no line matches; lines that an elision stands for are no difference."""
+    missing = [line for line in wanted if line != ANY_LINES]
+    if not missing and ANY_LINES in wanted:
+        return [f"  {ANY_LINES}"]
+    shown = got[-SHOWN_LINES:]
+    left_out = [f"+ ({len(got) - len(shown)} more lines)"] if len(shown) < len(got) else []
+    return [*(f"- {line}" for line in wanted), *left_out, *(f"+ {line}" for line in shown)]
 
 
 def _status_line(step: Step) -> list[str]:

@@ -176,6 +176,18 @@ def test_recording_redacts_what_is_never_the_same_twice():
     assert merge(Step("x"), observed).output == ("<digest>", "<id>")
 
 
+def test_a_report_shows_what_was_printed_instead():
+    """Beside an elision whose neighbour did not come, the report shows the lines that came."""
+    expected = Step("x", ("a <n>", "...", "#7 done", "..."))
+    observed = Step("x", ("a 1", "b", "#8 done"), 1)
+
+    assert transcript.differences(expected, observed) == [
+        "  a <n>",
+        *("- ...", "- #7 done", "- ..."),
+        *("+ b", "+ #8 done", "+ [exit 1]"),
+    ]
+
+
 def test_a_missing_step_is_named_with_the_near_ones():
     """A page that asks for a step that is not there learns which ones are."""
     with pytest.raises(MissingError, match="did you mean build"):

@@ -23,7 +23,7 @@ class Subtype(Enum):
     """The kinds of mistakes; ``suppress_warnings`` knows them as ``example.missing`` and so on."""
 
     MISSING = "missing"
-    """A page names an example, file, region, transcript, step or measure that there is not."""
+    """A page names an example, file, region, transcript, step, measure or table that there is not."""
     UNBOUND = "unbound"
     """A block that no example owns, or fewer blocks than the floor kept in git asks for."""
     ORPHAN = "orphan"

@@ -221,6 +221,7 @@ def test_no_cache(ran, docker, name):
 def test_build_argument(ran):
     """Another value of an ARG repeats the RUN below it, even where the command never uses it."""
     fresh = f"FRESH={time.time_ns()}"
+    ran("Dockerfile.stamp")
 
     assert ran("Dockerfile.stamp", "--build-arg", fresh) == ["RUN date +%s%N > /stamp"]
     assert ran("Dockerfile.stamp", "--build-arg", fresh) == []

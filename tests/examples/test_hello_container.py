@@ -93,7 +93,7 @@ def test_data_survives_a_restart_not_a_removal(docker, build, name):
     run = ("run", "--detach", "--name", name("kept"), build(), "sleep", "60")
     docker(*run)
     docker("exec", name("kept"), "touch", "/tmp/note")
-    docker("restart", "--timeout", "0", name("kept"))
+    docker("restart", "-t", "0", name("kept"))
     after_restart = docker("exec", name("kept"), "test", "-e", "/tmp/note", check=False).returncode
     docker("rm", "--force", name("kept"))
     docker(*run)
