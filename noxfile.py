@@ -103,7 +103,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def examples(session: nox.Session) -> None:
-    """Build, run and assert every example on a real engine. `-- slug ...` picks; `--keep` leaves a failure alive."""
+    """Build, run and assert every example on a real engine. `-- slug ...` picks, `--keep`, `--engine=NAME`."""
     install(session)
     prove(session)
 
@@ -131,9 +131,18 @@ def workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+@nox.session(default=False)
+def matrix(session: nox.Session) -> None:
+    """Record every example on every kind of private engine, one engine after the other. `-- slug ...` picks."""
+    install(session)
+    kinds = session.run("python", "-c", "from drydock.kinds import KINDS; print(*KINDS)", silent=True, log=False)
+    for kind in reversed((kinds or "").split()):  # the preferred one last: it goes on running
+        prove(session, f"--engine={kind}", "--record")
+
+
 @nox.session(venv_backend="none", default=False)
 def engine(session: nox.Session) -> None:
-    """Look after the engine: `-- status`, `start`, `stop`, or `remove` with all its files."""
+    """Look after the engine: `-- status`, `start [NAME]`, `stop`, or `remove` with all its files."""
     session.run(sys.executable, "-m", "drydock", *session.posargs, external=True)
 
 

@@ -17,6 +17,8 @@ from drydock.errors import EngineError
 
 #: Seconds in which an engine that is there answers.
 ANSWER = 10.0
+#: The label of stand-ins, and of images built on them.
+LABEL = "dev.drydock.stand-in"
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def answering(client: Mapping[str, str], *, private: bool = False, mirror: str =
         "cgroup": known.get("CgroupVersion", ""),
         "compose": _version(engine, "compose"),
         "buildx": _version(engine, "buildx"),
-        "base_images": "stand-ins" if mirror else "official",
+        "base_images": "stand-ins" if mirror or _has_stand_ins(engine) else "official",
         "id": known["ID"],
     }
     return Engine(client, private, mirror, facts)
@@ -120,6 +122,11 @@ def answering(client: Mapping[str, str], *, private: bool = False, mirror: str =
 def _store(known: Mapping[str, object]) -> str:
     status = dict(known.get("DriverStatus") or ())  # type: ignore[call-overload]
     return "containerd" if "containerd" in str(status.get("driver-type", "")) else str(known["Driver"])
+
+
+def _has_stand_ins(engine: Engine) -> bool:
+    """An engine that is not Drydock's may have got stand-ins all the same: from a registry or an archive."""
+    return bool(engine.run("images", "--quiet", "--filter", f"label={LABEL}", timeout=ANSWER).stdout.strip())
 
 
 def _version(engine: Engine, plugin: str) -> str:
@@ -167,13 +174,19 @@ Three ways out:
 
 
 @functools.cache
-def current() -> Engine:
+def current(name: str = "") -> Engine:
     """Return the engine to use, starting the private one when no other answers.
 
+    :param name: the kind of private engine to use, whatever else answers; see :data:`drydock.kinds.KINDS`.
     :raises EngineError: there is none and none can be started; the message says what was tried and the ways out.
     """
     from drydock import private
 
+    if name:
+        obstacle = private.obstacle()
+        if obstacle:
+            raise EngineError(f"{name} cannot be started: {obstacle}")
+        return private.start(name)
     running = private.running()
     asked_for = os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT")
     if running is not None and asked_for in (None, running.client["DOCKER_HOST"]):

@@ -36,6 +36,17 @@ def docker(engine: Engine) -> Callable[..., subprocess.CompletedProcess[str]]:
     return call
 
 
+@pytest.fixture
+def only_docker(engine: Engine) -> Callable[[str], None]:
+    """Skip the rest of a claim that does not hold on Podman, with the reason: ``only_docker("Podman has no ...")``."""
+
+    def call(reason: str) -> None:
+        if engine.facts["name"] == "Podman":
+            pytest.skip(reason)
+
+    return call
+
+
 @pytest.fixture(scope="module")
 def example(request: pytest.FixtureRequest) -> Example:
     """The example that this test file proves, by the file's name."""

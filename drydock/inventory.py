@@ -76,10 +76,15 @@ def things(engine: Engine) -> list[Thing]:
                     Thing("volume", _name(each, each["Name"]), each["Name"])
                     for each in client.volumes()["Volumes"] or ()
                 ),
-                *(Thing("image", tag, tag) for each in client.images() for tag in each["RepoTags"] or ()),
+                *(Thing("image", tag, tag) for each in client.images() for tag in tags(each)),
             ]
     except (OSError, docker.errors.DockerException) as error:
         raise EngineError(f"{engine.client['DOCKER_HOST']} does not answer: {error}") from error
+
+
+def tags(image: dict[str, Any]) -> list[str]:
+    """Return the tags of an image, short as Docker gives them; Podman spells out Docker Hub."""
+    return [tag.removeprefix("docker.io/library/") for tag in image["RepoTags"] or ()]
 
 
 def _container_name(container: dict[str, Any]) -> str:
@@ -111,6 +116,8 @@ def remove(engine: Engine, doomed: Iterable[Thing]) -> list[Thing]:
 
 def _remove(client: docker.APIClient, thing: Thing) -> None:
     if thing.kind == "container":
+        with contextlib.suppress(docker.errors.APIError):  # it may have ended; Podman would else wait for it to end
+            client.kill(thing.key)
         client.remove_container(thing.key, force=True, v=True)
     elif thing.kind == "network":
         client.remove_network(thing.key)

@@ -48,6 +48,8 @@ class Job:
 
 def missing_needs(transcript: Transcript, engine: Engine) -> str:
     """Return what the transcript needs and the engine does not have, or ""."""
+    if engine.facts["name"] == "Podman":
+        return "Docker's own client and builder, whose output it shows"
     had = {f"{engine.facts['store']}-store", "swarm"}
     if engine.facts["base_images"] == "official":
         had.add("docker-hub")
@@ -145,7 +147,7 @@ class _ImageIds:
     def look(self) -> None:
         with contextlib.closing(inventory.api(self._job.engine)) as client:
             for image in client.images():
-                for tag in image["RepoTags"] or ():
+                for tag in inventory.tags(image):
                     if Thing("image", tag, tag).of(self._job.example.slug):
                         self.found.add(image["Id"])
 

@@ -20,13 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drydock import ROOT
+from drydock.engine import LABEL
 from drydock.errors import EngineError
 
 RECIPE = ROOT / "base-images"
 #: The authorities that this host trusts; a company's own is among them where its proxy inspects TLS.
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
-#: Every stand-in, and by inheritance every image built on one, has this label.
-LABEL = "dev.drydock.stand-in"
 #: How many lines of a failed command its error shows.
 TAIL = 25
 #: What a registry is asked for: with none of these it would convert the manifest, and so change its digest.
@@ -73,7 +72,7 @@ REFERENCES = tuple(stand_in.reference for stand_in in STAND_INS)
 
 
 def recipe_digest() -> str:
-    """Return the sha256 of what decides what the stand-ins are: the recipe, the trusted authorities, the machine."""
+    """Return the sha256 of what decides what the stand-ins are: the recipe, the authorities, the machine."""
     digest = hashlib.sha256(platform.machine().encode())
     files = sorted(path for path in RECIPE.rglob("*") if path.is_file())
     for path in [*files, *([AUTHORITIES] if AUTHORITIES.exists() else [])]:

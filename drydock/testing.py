@@ -16,6 +16,7 @@ from drydock import ROOT, engine as engines, example as examples, inventory, pri
 from drydock.engine import Engine
 from drydock.errors import DrydockError, EngineError
 from drydock.inventory import Thing
+from drydock.kinds import KINDS
 from drydock.tally import Result
 
 #: Folders under tests/ whose tests need an engine.
@@ -45,6 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add Drydock's options."""
     group = parser.getgroup("drydock")
     group.addoption("--on-engine", action="store_true", help="run the tests that need an engine, and only these")
+    group.addoption("--engine", choices=sorted(KINDS), default="", help="use this private engine; implies --on-engine")
     group.addoption("--example", action="append", default=[], metavar="SLUG", help="run only this example's tests")
     group.addoption("--record", action="store_true", help="rewrite transcripts and evidence with what this run proves")
     group.addoption("--accept-failures", action="store_true", help="record steps whose exit status changed, too")
@@ -54,11 +56,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Find the engine, or start it, and remove what dead runs left on it."""
+    if config.getoption("--engine"):
+        config.option.on_engine = True
     if not config.getoption("--on-engine"):
         return
     try:
         examples.pick(config.getoption("--example"), examples.load())
-        engine = engines.current()
+        # The workers meet the engine that their controller started.
+        engine = engines.current("" if _is_worker(config) else config.getoption("--engine"))
         _point_at(engine)
         session = Session(engine, os.environ.get("DRYDOCK_RUN") or inventory.new_run())
         config.stash[SESSION] = session
