@@ -78,7 +78,7 @@ def _dockerd(kind: Kind, home: Path, mirror: str) -> list[str]:
     mirrors = {"registry-mirrors": [f"http://{mirror}"]} if mirror else {}
     (home / "daemon.json").write_text(json.dumps({**kind.settings, **mirrors}))
     options = [f"--config-file={home}/daemon.json", f"--data-root={home}/data-{kind.name}", f"--exec-root={home}/exec"]
-    return ["dockerd", *options, f"--pidfile={home}/daemon.pid", f"--host=unix://{home}/docker.sock", "--group=root"]
+    return ["dockerd", *options, f"--pidfile={home}/dockerd.pid", f"--host=unix://{home}/docker.sock", "--group=root"]
 
 
 def _podman(kind: Kind, home: Path, mirror: str) -> list[str]:

@@ -236,7 +236,7 @@ def _start_daemon(kind: Kind, mirror: str) -> None:
 def _spawn(kind: Kind, command: Sequence[str], name: str, *, over_etc: bool = False) -> int:
     """Start a program of the engine that outlives this one, with its log in a file, and return its process ID."""
     with (home() / f"{name}.log").open("wb") as log:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             _entering(kind, command, over_etc=over_etc),
             env={**os.environ, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
             cwd="/",
@@ -244,7 +244,9 @@ def _spawn(kind: Kind, command: Sequence[str], name: str, *, over_etc: bool = Fa
             stdout=log,
             stderr=log,
             start_new_session=True,
-        ).pid
+        )
+    process.returncode = 0  # nobody here waits for it, and Python need not warn that it goes on
+    return process.pid
 
 
 def _inside(kind: Kind, *command: str) -> str:
@@ -273,7 +275,7 @@ def _end_leftovers() -> None:
         if _root(kind).is_dir():
             hostnet.restore(json.loads(before.read_text()), lambda *command: _inside(kind, *command))
         before.unlink()
-    for name in ("docker.sock", "daemon.pid", "state.json"):
+    for name in ("docker.sock", "daemon.pid", "dockerd.pid", "state.json"):
         (home() / name).unlink(missing_ok=True)
 
 
