@@ -151,6 +151,12 @@ class _ImageIds:
                     if Thing("image", tag, tag).of(self._job.example.slug):
                         self.found.add(image["Id"])
 
+    def untagged(self) -> list[Thing]:
+        """Return those that have no tag any more. One of another tag is somebody else's too: equal builds are one."""
+        with contextlib.closing(inventory.api(self._job.engine)) as client:
+            left = {image["Id"] for image in client.images(filters={"dangling": True})}
+        return [Thing("image", key, key) for key in sorted(self.found & left)]
+
 
 @contextlib.contextmanager
 def _image_ids(job: Job) -> Iterator[_ImageIds]:
@@ -159,9 +165,9 @@ def _image_ids(job: Job) -> Iterator[_ImageIds]:
         yield seen
     finally:
         if not job.keep:
-            doomed = [Thing("image", key, key) for key in seen.found]
             with contextlib.suppress(DrydockError, OSError, docker.errors.DockerException):
-                inventory.remove(job.engine, [*_belongings(job), *doomed])
+                inventory.remove(job.engine, _belongings(job))
+                inventory.remove(job.engine, seen.untagged())
 
 
 def _nothing_left(job: Job, transcript: Transcript) -> None:

@@ -128,7 +128,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         slug = slug_of(item)
         if slug:
-            item.add_marker(pytest.mark.xdist_group(slug))
+            # An example's transcripts share nothing with its claims, and may run beside them.
+            item.add_marker(pytest.mark.xdist_group(f"{slug} {item.path.stem}"))
             if not _sentence(item):
                 raise pytest.UsageError(f"{item.nodeid}: its docstring is to be the sentence that it proves")
         (kept if not wanted or slug in wanted else dropped).append(item)

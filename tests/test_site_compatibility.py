@@ -1,0 +1,58 @@
+"""The table of examples by engines."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from test_site import site
+
+from drydock import evidence
+from drydock.evidence import DEFAULT_ENGINE, Claim, Replayed
+
+__all__ = ["site"]
+
+PAGE = ":::{compatibility}\n:::\n\n:::{example} greeting/Dockerfile\n:::"
+
+
+def _second_engine(site, **changes):
+    """Record the example on a second engine, and show the table."""
+    site.record("greeting", claims={"a": Claim("It holds.", "passed"), "b": Claim("It `greets`.", "passed")})
+    known = evidence.load("greeting", site.top)
+    run = known.runs[DEFAULT_ENGINE]
+    podman = {**run.engine, "name": "Podman", "version": "5.4.2"}
+    runs = {**known.runs, "podman-5.4": dataclasses.replace(run, engine=podman, **changes)}
+    evidence.save(dataclasses.replace(known, runs=runs), site.top)
+    site.page("first", PAGE)
+    return site.build()
+
+
+def test_claims_are_counted_by_engine(site):
+    """Each engine has a column with the claims and transcripts that it upheld, and a sum."""
+    skipped = {"a": Claim("It holds.", "passed"), "b": Claim("It `greets`.", "skipped", "it has <no> voice")}
+    built = _second_engine(site, claims=skipped)
+    html = built.text("first.html")
+
+    assert built.warnings == []
+    assert "2 of 2 claims, 1 of 1 transcripts" in html
+    assert "1 of 2 claims, 1 of 1 transcripts" in html
+    assert html.index("Docker 28.5.2") < html.index("Podman 5.4.2")
+
+
+def test_what_an_engine_does_not_uphold_is_listed_with_its_reason(site):
+    """A skipped claim is listed with its reason, as text; transcripts that were skipped for one reason share a line."""
+    claims = {"b": Claim("It `greets`.", "skipped", "it has <no> voice")}
+    html = _second_engine(site, claims=claims, transcripts={"run": Replayed(0, "skipped", "needs swarm")}).text(
+        "first.html"
+    )
+
+    assert "it has &lt;no&gt; voice" in html
+    assert "transcripts: run" in html
+    assert "needs swarm" in html
+
+
+def test_a_run_of_other_files_is_not_counted(site):
+    """A run on another engine that is older than the example's files says nothing about them."""
+    html = _second_engine(site, digest="0" * 64).text("first.html")
+
+    assert "not verified since the last change" in html
+    assert html.count("2 of 2 claims") == 2  # the example's row and the sum, both on the default engine
