@@ -156,7 +156,7 @@ def bench(session: nox.Session) -> None:
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
     """Compile requirements.txt from the groups of pyproject.toml."""
-    session.install("uv")
+    install(session)
     session.run("python", "-m", "drydock.lock", *session.posargs)
 
 

@@ -104,7 +104,7 @@ def _check_row(row: Row, kind: str) -> None:
 
 def _fits(value: Scalar, allowed: tuple[type, ...] | frozenset[str]) -> bool:
     if isinstance(allowed, frozenset):
-        return value in allowed
+        return isinstance(value, str) and value in allowed
     return type(value) in allowed and (not isinstance(value, int | float) or 0 <= value < math.inf)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -64,7 +65,8 @@ def prefix(request: pytest.FixtureRequest, engine: Engine, pytestconfig: pytest.
     """What the names of all that this test file makes begin with. All of it is removed at the file's end."""
     stem = request.path.stem.removeprefix("test_").replace("_", "-")
     slug = stem if request.path.parent.name == "examples" else "bases"
-    prefix = f"{slug}-t{pytestconfig.stash[SESSION].run}"
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    prefix = f"{slug}-t{pytestconfig.stash[SESSION].run}" + (f"-{worker}" if slug == "bases" and worker else "")
     failed = request.session.testsfailed
     yield prefix
     if not (pytestconfig.getoption("--keep") and request.session.testsfailed > failed):

@@ -21,17 +21,30 @@ def rows(engine: Engine, images: Mapping[str, str], base: str = "") -> list[Row]
     """Return the rows of a table of `layers`: each instruction of each image, the lowest first.
 
     :param images: label -> image. Equal layers have equal places in the table, in whichever image they are.
-    :param base: the image that all of them were built from, or "" where they were built from scratch.
+    :param base: the base image of those that were not built from scratch; whose layers do not begin with its, was.
     """
-    below = len(_sizes(engine, base)) if base else 0
     places: dict[str, int] = {}
     found: list[Row] = []
     for label, image in images.items():
+        below = _below(engine, image, base) if base else 0
         for index, (instruction, size, digest) in enumerate(_instructions(engine, image)):
             layer = places.setdefault(digest, len(places) + 1) if digest else None
             found.append(
                 {"image": label, "instruction": instruction, "bytes": size, "layer": layer, "base": index < below}
             )
+    return found
+
+
+def _below(engine: Engine, image: str, base: str) -> int:
+    """Return how many of the image's instructions are those of its base, which a build leaves without a name."""
+    if engine.run("image", "inspect", base, check=False).returncode:
+        engine.run("pull", "--quiet", base, timeout=300)
+    lower = _layers(engine, base)
+    return len(_sizes(engine, base)) if _layers(engine, image)[: len(lower)] == lower else 0
+
+
+def _layers(engine: Engine, image: str) -> list[str]:
+    found: list[str] = json.loads(engine.run("image", "inspect", "--format", "{{json .RootFS.Layers}}", image).stdout)
     return found
 
 
@@ -68,8 +81,8 @@ def plain(created_by: str) -> str:
     """Return an instruction as a Dockerfile has it, cut to one line: without what the builder put around it."""
     text = re.sub(r" # buildkit$", "", " ".join(created_by.split()))
     text = re.sub(r"^RUN (\|\d+ (\S+=(\S*) )*)?/bin/sh -c ", "RUN ", text)
-    if text.startswith(("CMD [", "ENTRYPOINT [")):
-        text = text.replace('" "', '", "')
+    text = re.sub(r'^HEALTHCHECK &\{\["CMD" (.*?)\].*$', r"HEALTHCHECK CMD [\1]", text)
     text = re.sub(r"^EXPOSE (?:map)?\[(.*?)(?::\{\})?\]$", r"EXPOSE \1", text)
-    text = re.sub(r"^HEALTHCHECK &\{\[(.*?)\].*$", r"HEALTHCHECK \1", text)
+    if text.startswith(("CMD [", "ENTRYPOINT [", "HEALTHCHECK CMD [")):
+        text = text.replace('" "', '", "')
     return text if len(text) <= WIDTH else text[: WIDTH - 1].rstrip() + "…"

@@ -30,6 +30,7 @@ class Session:
     :ivar run: its eight hexadecimal digits, in the names of all it makes.
     :ivar volumes: the anonymous volumes that were on the private engine before it.
     :ivar results: by test id; complete in the process that controls the workers.
+    :ivar workers: the workers that ran the claims, or the transcripts, of each example; more than one is a fault.
     """
 
     engine: Engine
@@ -37,6 +38,11 @@ class Session:
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     volumes: set[str] = field(default_factory=set)
     results: dict[str, Result] = field(default_factory=dict)
+    workers: dict[str, set[str]] = field(default_factory=dict)
+
+    def split(self) -> list[str]:
+        """Return whose tests ran on several workers, where they would take away from each other what they share."""
+        return [what for what, workers in self.workers.items() if len(workers) > 1]
 
 
 SESSION = pytest.StashKey[Session]()
@@ -117,9 +123,19 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if (parts[1] in ON_ENGINE) != config.getoption("--on-engine") else None
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep the claims of an example on one worker, for they share what they build; and its transcripts on one.
+
+    (It is too late for this in `pytest_collection_modifyitems`: xdist reads the marks before.)
+    """
+    slug = slug_of(item)
+    if slug and item.config.getoption("--on-engine"):
+        item.add_marker(pytest.mark.xdist_group(f"{slug}-{item.path.stem}"))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep each example's tests on one worker, pick the examples asked for, and ask each test for its claim."""
+    """Pick the examples asked for, and ask each test for its claim."""
     if not config.getoption("--on-engine"):
         return
     wanted = config.getoption("--example")
@@ -127,11 +143,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     dropped: list[pytest.Item] = []
     for item in items:
         slug = slug_of(item)
-        if slug:
-            # An example's transcripts share nothing with its claims, and may run beside them.
-            item.add_marker(pytest.mark.xdist_group(f"{slug} {item.path.stem}"))
-            if not _sentence(item):
-                raise pytest.UsageError(f"{item.nodeid}: its docstring is to be the sentence that it proves")
+        if slug and not _sentence(item):
+            raise pytest.UsageError(f"{item.nodeid}: its docstring is to be the sentence that it proves")
         (kept if not wanted or slug in wanted else dropped).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
@@ -198,6 +211,10 @@ class _Results:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what decides about a test: its call, or the setup or teardown that did not pass."""
         facts: Any = dict(report.user_properties).get("drydock")
+        if facts:
+            self._session.workers.setdefault(f"{facts['kind']}s of {facts['slug']}", set()).add(
+                getattr(report, "worker_id", "")
+            )
         if facts and (report.when == "call" or report.outcome != "passed"):
             reason = report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else ""
             self._session.results[report.nodeid] = Result(report.nodeid, outcome=report.outcome, reason=reason, **facts)
@@ -211,6 +228,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     with known.stack:
         problems = _leaks(known, session.config)
+    problems += [f"the {what} ran on several workers: use --dist loadgroup" for what in known.split()]
     results = list(known.results.values())
     if session.config.getoption("--results"):
         table = json.dumps([asdict(result) for result in results], indent=1)

@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drydock.site import census, checks, generate, pages, publish, shelf
+from drydock.site import census, checks, generate, pages, prose, publish, shelf
 from drydock.site.census import CensusDirective
-from drydock.site.directives import ExamplesDirective, FileDirective, MeasuredRole, TranscriptDirective
+from drydock.site.compatibility import CompatibilityDirective
+from drydock.site.directives import (
+    ExamplesDirective,
+    FileDirective,
+    MeasuredRole,
+    PictureDirective,
+    TranscriptDirective,
+)
 from drydock.site.lexer import ConsoleLexer
 from drydock.site.own_page import ExamplePageDirective
 
@@ -25,9 +32,11 @@ def setup(app: Sphinx) -> ExtensionMetadata:
 
     app.add_directive("example", FileDirective)
     app.add_directive("transcript", TranscriptDirective)
+    app.add_directive("picture", PictureDirective)
     app.add_directive("examples", ExamplesDirective)
     app.add_directive("example-page", ExamplePageDirective)
     app.add_directive("census", CensusDirective)
+    app.add_directive("compatibility", CompatibilityDirective)
     app.add_role("measured", MeasuredRole())
     app.add_lexer("console", ConsoleLexer)
 
@@ -36,11 +45,14 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("builder-inited", generate.generate)
     # While it reads them, maybe in parallel.
     app.connect("env-get-outdated", pages.outdated)
+    app.connect("env-get-outdated", prose.outdated)
     app.connect("env-purge-doc", pages.purge)
     app.connect("doctree-read", census.read)
+    app.connect("doctree-read", prose.read)
     app.connect("env-merge-info", pages.merge)
     # When all are read. (env-check-consistency is left out of a build that reads no page.)
     app.connect("env-updated", checks.check)
+    app.connect("env-updated", prose.check)
     app.connect("env-updated", census.showing)
     # While it writes them, maybe in parallel.
     app.connect("doctree-resolved", census.show)
@@ -49,4 +61,4 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("build-finished", census.finish)
 
     # Raise env_version when what `pages` keeps in the environment changes.
-    return {"env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"env_version": 2, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""What an author writes on a page: directives for blocks and lists, and the role for measures."""
+"""What an author writes on a page: directives for blocks, pictures and lists, and the role for measures."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from drydock.example import Example
 from drydock.site import units
 from drydock.site.blocks import badge, facts, file_block, page_link, prose, told, transcript_block
 from drydock.site.pages import FOLDER
+from drydock.site.pictures import picture
 from drydock.site.publish import zipped
 from drydock.site.shelf import shelf
 from drydock.site.warn import warn_of
@@ -94,6 +95,17 @@ class TranscriptDirective(ExampleDirective):
         """Return the transcript's block."""
         example, name = self.split_argument()
         return [transcript_block(self.env, example, name, self.options.get("steps", ()))]
+
+
+class PictureDirective(ExampleDirective):
+    """``{picture} slug:name``: a table of the evidence, drawn."""
+
+    option_spec: ClassVar[dict[str, Callable[[str], str]]] = {"caption": directives.unchanged_required}
+
+    def shown(self) -> list[nodes.Node]:
+        """Return the picture."""
+        slug, _, name = self.arguments[0].partition(":")
+        return picture(self.env, self.example(slug.strip()), name.strip(), self.options.get("caption", ""))
 
 
 class ExamplesDirective(ExampleDirective):

@@ -31,12 +31,14 @@ class ExamplePageDirective(ExampleDirective):
     def shown(self) -> list[nodes.Node]:
         """Return the example's idea, and a section for each of the rest that there is something to say of."""
         example = self.example(self.arguments[0])
-        runs = list(shelf(self.env).evidence(example).runs.values())
+        recorded = list(shelf(self.env).evidence(example).runs.values())
+        digest = shelf(self.env).digest(example)
+        runs = [run for run in recorded if run.digest == digest]
         sections = {
             "Get it": _way_to_get(example),
             "Files": [_tree(example), *self._files(example)],
             "Transcripts": self._blocks(lambda name: transcript_block(self.env, example, name), example.transcripts),
-            "Claims": claims(runs),
+            "Claims": [*claims(runs), *_outdated([run for run in recorded if run.digest != digest])],
             "Measures": measures(runs),
         }
         idea = nodes.paragraph("", "", *prose(example.idea))
@@ -106,7 +108,18 @@ def claims(runs: list[Run]) -> list[nodes.Node]:
     if not tests:
         return []
     rows = [[_sentence(test, runs), *(_mark(run.claims.get(test)) for run in runs)] for test in tests]
-    return [table(["Claim", *(f"{engine(run)} · {run.date}" for run in runs)], rows, "drydock-claims")]
+    return [table(["Claim", *(f"{heading(run)} · {run.date}" for run in runs)], rows, "drydock-claims")]
+
+
+def _outdated(runs: list[Run]) -> list[nodes.Node]:
+    names = ", ".join(heading(run) for run in runs)
+    return [nodes.paragraph("", f"Not verified since the last change: {names}.")] if runs else []
+
+
+def heading(run: Run) -> str:
+    """Return the engine of `run` as the heading of a column: with its image store where that is not the usual one."""
+    store = run.engine.get("store", "")
+    return engine(run) + (f" ({store} store)" if store == "containerd" else "")
 
 
 def _sentence(test: str, runs: list[Run]) -> list[nodes.Node]:
@@ -126,7 +139,7 @@ def measures(runs: list[Run]) -> list[nodes.Node]:
     if not names:
         return []
     rows = [[_name(name), *(_value(run.measures.get(name), run) for run in runs)] for name in names]
-    return [table(["Measure", *(f"{engine(run)} · {run.date}" for run in runs)], rows, "drydock-measures")]
+    return [table(["Measure", *(f"{heading(run)} · {run.date}" for run in runs)], rows, "drydock-measures")]
 
 
 def _name(name: str) -> list[nodes.Node]:

@@ -38,12 +38,14 @@ class Page:
 
     :ivar blocks: the blocks that examples own.
     :ivar unbound: how many blocks no example owns.
+    :ivar inline: how many commands its prose has.
     :ivar census: whether the page shows the census, so that it is written in each build.
     :ivar faulty: whether a warning was given; the page is then read again, so that the next build warns too.
     """
 
     blocks: list[Block] = field(default_factory=list)
     unbound: int = 0
+    inline: int = 0
     census: bool = False
     faulty: bool = False
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drydock import evidence as evidences, example as examples
+from drydock import commands, evidence as evidences, example as examples
+from drydock.commands import CommandSet
 from drydock.errors import MalformedError
 from drydock.evidence import Evidence
 from drydock.example import Example
@@ -29,6 +30,7 @@ class Shelf:
     examples: dict[str, Example]
     _evidence: dict[str, Evidence] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
+    _commands: CommandSet | None = None
 
     def example(self, slug: str) -> Example:
         """Return the example `slug`.
@@ -51,6 +53,16 @@ class Shelf:
         if example.slug not in self._digests:
             self._digests[example.slug] = example.digest()
         return self._digests[example.slug]
+
+    def commands(self) -> CommandSet:
+        """Return the commands that an engine's command line knows.
+
+        :raises MissingError: they were never recorded.
+        :raises MalformedError: what was recorded does not parse.
+        """
+        if self._commands is None:
+            self._commands = commands.known(self.top)
+        return self._commands
 
     def depend(self, env: BuildEnvironment, example: Example) -> None:
         """Have the page being read be read again when a file, the evidence or the test of `example` changes."""

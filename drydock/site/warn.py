@@ -32,6 +32,8 @@ class Subtype(Enum):
     """An example without evidence, or with evidence that speaks of other files."""
     MALFORMED = "malformed"
     """A transcript, region, README or evidence that does not parse."""
+    COMMAND = "command"
+    """A command in prose that the engine's command line does not know."""
 
 
 def warn(subtype: Subtype, message: str, location: str | nodes.Node) -> None:

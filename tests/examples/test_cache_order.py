@@ -12,11 +12,21 @@ import statistics
 import tarfile
 import time
 import urllib.request
+from datetime import datetime
 
 import pytest
 
+from drydock.layers import rows as stacks
+
 BLOB = 20_000_000
 INSTALL = "RUN pip install --no-cache-dir --root-user-action=ignore -r requirements.txt"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _bases(engine):
+    """A build uses its base without giving it a name on the engine; these tests ask for the bases by name."""
+    for base in ("debian:trixie-slim", "python:3.13-slim"):
+        engine.run("pull", "--quiet", base, timeout=300)
 
 
 @pytest.fixture
@@ -440,3 +450,96 @@ def test_stop_keeps_and_rm_loses(docker, idle):
 
     assert kept == "note\n"
     assert docker("exec", idle("one"), "ls", "/tmp").stdout == ""
+
+
+# For the pictures.
+
+
+def test_stack(engine, build, table):
+    """Of all that the image adds to its base, the layer of the packages holds 99 percent of the bytes and more."""
+    rows = stacks(engine, {"cache-order": build()}, "python:3.13-slim")
+    table("layers", "layers", rows)
+    added = {row["instruction"]: row["bytes"] for row in rows if row["layer"] and not row["base"]}
+
+    assert added[INSTALL] > 0.99 * sum(added.values())
+
+
+@pytest.fixture
+def before_and_after(engine, docker, ran, copy, name):
+    """Build, edit the source, build again, and return the rows of both images and what only the second one holds."""
+
+    def call(dockerfile):
+        ran(dockerfile)
+        docker("tag", name("image"), name("before"))
+        edit(copy / "app.py")
+        ran(dockerfile)
+        found = stacks(engine, {"before": name("before"), "after": name("image")}, "python:3.13-slim")
+        old = {row["layer"] for row in found if row["image"] == "before"}
+        return found, [row["instruction"] for row in found if row["image"] == "after" and row["layer"] not in old]
+
+    return call
+
+
+def test_shared_in_good_order(before_and_after, table):
+    """In the good order, the images from before and after an edit share all layers but that of the source."""
+    found, fresh = before_and_after("Dockerfile")
+    table("edited", "layers", found)
+
+    assert fresh == ["COPY . ."]
+
+
+def test_shared_in_bad_order(before_and_after, table):
+    """In the bad order, they do not share the layer of the packages either: it is stored, and sent, once more."""
+    found, fresh = before_and_after("Dockerfile.bad")
+    table("edited-bad", "layers", found)
+
+    assert fresh == ["COPY . .", INSTALL]
+
+
+@pytest.fixture
+def timed(docker, copy, name):
+    """Build the copy and return a row per step, with its state and seconds: ``timed("Dockerfile", "nothing")``."""
+
+    def call(dockerfile, changed):
+        args = ["--file", str(copy / dockerfile), "--tag", name("image"), str(copy)]
+        log = docker("build", "--progress=rawjson", *args, timeout=300).stderr
+        steps = {}
+        for vertex in (vertex for line in log.splitlines() for vertex in json.loads(line).get("vertexes", ())):
+            if re.match(r"\[\d+/\d+\] (?!FROM)", vertex["name"]):
+                steps.setdefault(vertex["name"], {}).update(vertex)
+        return [_row(dockerfile, changed, steps[step]) for step in sorted(steps)]
+
+    return call
+
+
+def _row(dockerfile, changed, vertex):
+    began, ended = (datetime.fromisoformat(vertex[key]) for key in ("started", "completed"))
+    return {
+        "variant": dockerfile,
+        "edit": changed,
+        "step": vertex["name"].partition("] ")[2],
+        "state": "cached" if vertex.get("cached") else "run",
+        "seconds": 0 if vertex.get("cached") else round((ended - began).total_seconds(), 2),
+    }
+
+
+def test_timeline(timed, copy, table):
+    """A new time or an edited README cost no step in either order; the source costs the bad order the packages too."""
+    rows = []
+    for dockerfile in ("Dockerfile", "Dockerfile.bad"):
+        timed(dockerfile, "")
+    for changed in ("nothing", "time of app.py", "README.md", "app.py", "requirements.txt"):
+        if changed == "time of app.py":
+            os.utime(copy / "app.py", (1, 1))
+        elif changed != "nothing":
+            edit(copy / changed)
+        rows += [*timed("Dockerfile", changed), *timed("Dockerfile.bad", changed)]
+    table("timeline", "timeline", rows)
+    ran = [(row["edit"], row["variant"], row["step"]) for row in rows if row["state"] == "run"]
+
+    assert ran == [
+        ("app.py", "Dockerfile", "COPY . ."),
+        *(("app.py", "Dockerfile.bad", step) for step in ("COPY . .", INSTALL)),
+        *(("requirements.txt", "Dockerfile", step) for step in ("COPY requirements.txt .", INSTALL, "COPY . .")),
+        *(("requirements.txt", "Dockerfile.bad", step) for step in ("COPY . .", INSTALL)),
+    ]

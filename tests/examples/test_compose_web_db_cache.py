@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.request
 from datetime import datetime
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -273,3 +275,51 @@ def test_first_password_stays(life):
     """A changed password file has no effect on a volume that holds a database: the new password is refused."""
     assert life.with_another_password.returncode == 1
     assert 'password authentication failed for user "app"' in life.with_another_password.stderr
+
+
+# For the pictures.
+
+LISTENS = {"web": 8000, "db": 5432, "cache": 6379}
+ASK = 'getent hosts "$0" > /dev/null && echo resolves; exec 3<> "/dev/tcp/$0/$1" && echo connects'
+
+
+def _probe(run, source, network, target):
+    said = run("timeout", "5", "bash", "-c", ASK, target, str(LISTENS[target])).stdout.split()
+    return _pair(source, network, target, target, resolves="resolves" in said, connects="connects" in said)
+
+
+def _pair(source, network, target, alias, **found):
+    pair = {"from": source, "to": target, "network": network, "alias": alias, "port": LISTENS[target], "published": ""}
+    return pair | {"resolves": None, "connects": None} | found
+
+
+def _from_here(target, compose):
+    address = compose("port", target, str(LISTENS[target]), check=False).stdout.strip()
+    host, _, port = address.rpartition(":")
+    if not host:
+        return _pair("this machine", "", target, "")
+    with socket.create_connection((host, int(port)), 5):
+        return _pair("this machine", "", target, "", published=host, connects=True)
+
+
+@pytest.fixture
+def probes(docker, compose, stack, name):
+    """Have each service ask for each other one, then this machine, then a container that is not in the project."""
+    [network] = {key.rpartition("_")[2] for found in stack.values() for key in found["NetworkSettings"]["Networks"]}
+    elsewhere = ["run", "--rm", "--name", name("elsewhere"), "--network", "bridge", stack["web"]["Image"]]
+    rows = [_from_here(target, compose) for target in LISTENS]
+    for source in LISTENS:
+        inside = partial(compose, "exec", "-T", source, check=False)
+        rows += [_probe(inside, source, network, target) for target in LISTENS if target != source]
+    return rows + [_probe(partial(docker, *elsewhere, check=False), "elsewhere", "bridge", t) for t in LISTENS]
+
+
+def test_who_reaches_whom(probes, table):
+    """All three reach each other by name; this machine reaches web alone, and a container elsewhere reaches none."""
+    table("network", "network", probes)
+    reached = [(row["from"], row["to"]) for row in probes if row["connects"]]
+    resolved = [(row["from"], row["to"]) for row in probes if row["resolves"]]
+    inside = [(source, target) for source in LISTENS for target in LISTENS if source != target]
+
+    assert resolved == inside
+    assert reached == [("this machine", "web"), *inside]

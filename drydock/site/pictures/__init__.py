@@ -1,0 +1,79 @@
+"""Pictures from tables of the evidence: drawn for HTML, with the table beside them for everyone else.
+
+A picture says what the table says: nothing in it comes from anywhere else, and all of it is escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from docutils import nodes
+from markupsafe import Markup
+
+from drydock.evidence import KINDS, Scalar, Table
+from drydock.example import Example
+from drydock.site import units
+from drydock.site.blocks import badge, page_link, prose
+from drydock.site.pictures import layers, network, sizes, timeline
+from drydock.site.shelf import shelf
+from drydock.site.tables import table
+
+if TYPE_CHECKING:
+    from sphinx.environment import BuildEnvironment
+
+#: How each kind is drawn, given its rows and a name that nothing else on the page has.
+DRAWN: Final[dict[str, Callable[[Table, str], Markup]]] = {
+    "layers": layers.draw,
+    "timeline": timeline.draw,
+    "sizes": sizes.draw,
+    "network": network.draw,
+}
+#: The headings of columns that are not called by their name.
+HEADINGS = {"bytes": "Size", "seconds": "Time", "base": "From the base", "alias": "Asked for"}
+
+
+def picture(env: BuildEnvironment, example: Example, name: str, caption: str = "") -> list[nodes.Node]:
+    """Return the example's table `name` as a figure, with the table itself in a part that opens.
+
+    :raises MissingError: no such table.
+    :raises MalformedError: the evidence does not parse.
+    """
+    found = shelf(env).evidence(example).table(name)
+    unique = f"drydock-picture-{env.new_serialno('drydock-picture')}"
+    return [
+        _raw(Markup('<figure class="drydock-block drydock-picture drydock-{}"><figcaption>').format(found.kind)),
+        nodes.paragraph("", "", *_caption(env, example, caption), classes=["drydock-caption"]),
+        _raw(Markup('</figcaption><div class="drydock-drawn">{}</div>').format(DRAWN[found.kind](found, unique))),
+        _raw(Markup("<details><summary>As a table</summary>")),
+        text_of(found),
+        _raw(Markup("</details></figure>")),
+    ]
+
+
+def _caption(env: BuildEnvironment, example: Example, caption: str) -> list[nodes.Node]:
+    name = nodes.inline("", "", page_link(env, example.slug, example.slug), classes=["drydock-name"])
+    if caption:
+        name += [nodes.Text(" · "), *prose(caption)]
+    return [name, nodes.Text(" "), badge(env, example)]
+
+
+def _raw(html: Markup) -> nodes.raw:
+    return nodes.raw("", str(html), format="html")
+
+
+def text_of(found: Table) -> nodes.table:
+    """Return the rows of `found` as they are, with units."""
+    head = [HEADINGS.get(column, column.capitalize()) for column in KINDS[found.kind]]
+    rows = [[[nodes.Text(_cell(column, row[column]))] for column in KINDS[found.kind]] for row in found.rows]
+    return table(head, rows, "drydock-rows")
+
+
+def _cell(column: str, value: Scalar) -> str:
+    if value is None or value == "":
+        return "\N{EN DASH}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float) and column in ("bytes", "seconds"):
+        return units.size(value) if column == "bytes" else units.duration(value)
+    return str(value)

@@ -1,0 +1,133 @@
+"""Network maps: who is on which network, what is published, and who connected to whom when it was tried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from drydock.evidence import Row, Table
+from drydock.site.pictures.bars import joined
+
+#: The width of the map, and of what stands in it, in the units of its own.
+WIDTH, BOX, BUS = 340, 150, 16
+#: The height of a box, and from one box to the next.
+HEIGHT, STEP = 54, 80
+TOP = 8
+#: How far an arrow swings out, per box that it passes, and at most.
+SWING, FAR = 42, 150
+#: Between the ends of two arrows at one box.
+APART = 11
+
+
+@dataclass
+class Place:
+    """Who was probed, or probed others.
+
+    :ivar networks: the networks that it is on; none for the machine itself.
+    :ivar lines: what is said of it.
+    :ivar peers: with whom an arrow joins it.
+    """
+
+    name: str
+    row: int
+    networks: tuple[str, ...] = ()
+    lines: list[str] = field(default_factory=list)
+    peers: list[Place] = field(default_factory=list, repr=False)
+
+    @property
+    def top(self) -> int:
+        """The upper edge of its box."""
+        return TOP + 16 + self.row * STEP
+
+    def end(self, other: Place) -> float:
+        """Return the height at which the arrow to `other` ends: none crosses another at this box."""
+        order = sorted(self.peers, key=lambda peer: (peer.row > self.row, self.row - peer.row))
+        return self.top + HEIGHT / 2 + (order.index(other) - (len(order) - 1) / 2) * APART
+
+
+def draw(table: Table, unique: str) -> Markup:
+    """Return the map: a box per place, a line per network, an arrow for each connection that was made."""
+    places = _places(table.rows)
+    networks = list(dict.fromkeys(name for place in places.values() for name in place.networks))
+    left = 8 + BUS * len(networks)
+    arrows = _arrows(table.rows)
+    for one, other in {tuple(sorted(pair)) for pair in arrows}:
+        places[one].peers.append(places[other])
+        places[other].peers.append(places[one])
+    drawn = [
+        *(_network(name, 8 + BUS * index, left, places) for index, name in enumerate(networks)),
+        *(_box(place, left) for place in places.values()),
+        *(_arrow(places[a], places[b], (b, a) in arrows, left) for a, b in arrows if (b, a) not in arrows or a < b),
+    ]
+    return Markup(
+        '<svg class="drydock-map" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" role="img" aria-label="{}">'
+        "{}</svg>"
+    ).format(WIDTH, TOP + 16 + len(places) * STEP - (STEP - HEIGHT) + TOP, _said(table.rows), joined(drawn))
+
+
+def _arrows(rows: list[Row]) -> dict[tuple[str, str], None]:
+    """Return who connected to whom, in the order of the rows."""
+    return {(str(row["from"]), str(row["to"])): None for row in rows if row["connects"]}
+
+
+def _places(rows: list[Row]) -> dict[str, Place]:
+    names = dict.fromkeys([str(row["from"]) for row in rows] + [str(row["to"]) for row in rows])
+    places = {name: Place(name, index) for index, name in enumerate(names)}
+    for row in rows:
+        source, target = places[str(row["from"])], places[str(row["to"])]
+        source.networks = tuple(name.strip() for name in str(row["network"]).split(",") if name.strip())
+        told = [f"listens on {row['port']}"] + ([f"published on {row['published']}"] if row["published"] else [])
+        target.lines += [text for text in told if text not in target.lines]
+    for place in places.values():
+        asked = [row for row in rows if row["from"] == place.name]
+        if asked and not any(row["connects"] for row in asked):
+            place.lines.append("reached none")
+    return places
+
+
+def _network(name: str, x: int, left: int, places: dict[str, Place]) -> Markup:
+    """Return a network as a line beside the boxes, with a branch to each of them that is on it."""
+    members = [place for place in places.values() if name in place.networks]
+    heights = [place.top + HEIGHT / 2 for place in members]
+    branches = joined(Markup('<path d="M{} {}H{}" />').format(x, f"{height:g}", left) for height in heights)
+    return Markup(
+        '<g class="drydock-network"><path d="M{} {}V{}" />{}<text x="{}" y="{}">network {}</text></g>'
+    ).format(x, members[0].top - 5, f"{heights[-1]:g}", branches, x - 3, members[0].top - 8, name)
+
+
+def _box(place: Place, left: int) -> Markup:
+    lines = [place.name, *place.lines][:3]
+    first = place.top + HEIGHT / 2 + 4 - (len(lines) - 1) * 7.5
+    texts = joined(
+        Markup('<text x="{}" y="{}"{}>{}</text>').format(
+            left + 10, f"{first + 15 * index:g}", Markup("") if index else Markup(' class="drydock-of"'), text
+        )
+        for index, text in enumerate(lines)
+    )
+    outside = "" if place.networks else " drydock-outside"
+    return Markup('<g class="drydock-box{}"><rect x="{}" y="{}" width="{}" height="{}" rx="4" />{}</g>').format(
+        outside, left, place.top, BOX, HEIGHT, texts
+    )
+
+
+def _arrow(source: Place, target: Place, both: bool, left: int) -> Markup:
+    x = left + BOX
+    start, end = source.end(target), target.end(source)
+    out = x + min(SWING * abs(source.row - target.row) + 18, FAR)
+    heads = joined(_head(x, y) for y in ([end, start] if both else [end]))
+    return Markup('<g class="drydock-arrow"><path d="M{} {}C{} {} {} {} {} {}" />{}</g>').format(
+        x + 2, f"{start:g}", out, f"{start:g}", out, f"{end:g}", x + 2, f"{end:g}", heads
+    )
+
+
+def _head(x: int, y: float) -> Markup:
+    return Markup('<polygon points="{},{} {},{} {},{}" />').format(x, y, x + 8, y - 4, x + 8, y + 4)
+
+
+def _said(rows: list[Row]) -> str:
+    """Return the arrows in words."""
+    found: dict[str, list[str]] = {str(row["from"]): [] for row in rows}
+    for source, target in _arrows(rows):
+        found[source].append(target)
+    return "Who reached whom: " + "; ".join(f"{name}: {', '.join(to) or 'none'}" for name, to in found.items())

@@ -1,0 +1,27 @@
+"""The recorded commands, held to the command line of the engine at hand."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from drydock import clihelp, commands
+
+
+def test_the_recorded_commands_are_those_of_the_command_line(engine, pytestconfig):
+    """What is recorded for this engine is what its command line says of itself; with --record it is written anew."""
+    program = clihelp.program_of(engine)
+    if not shutil.which(program, path=engine.client["PATH"]):
+        pytest.skip(f"no {program} command on the PATH")
+    recording = pytestconfig.getoption("--record")
+    if not recording and not commands.path(engine.key).is_file():
+        pytest.skip(f"no commands recorded for {engine.key}")
+    now = clihelp.record(engine)
+    if recording:
+        commands.save(now)
+    recorded = commands.load(engine.key)
+    if not engine.private and recorded.programs[program].versions != now.programs[program].versions:
+        pytest.skip(f"recorded with {recorded.programs[program].versions}, here {now.programs[program].versions}")
+
+    assert recorded == now, f"run: {commands.RUN}"
