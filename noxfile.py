@@ -62,9 +62,15 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
     session.run("codespell")
-    scripts = [*TOP.glob("examples/**/*.sh"), *TOP.glob("base-images/**/*.sh"), TOP / ".ci" / "run"]
-    session.run("shellcheck", *map(str, scripts))
+    session.run("shellcheck", *scripts())
     session.run("python", "-m", "drydock.lint")
+
+
+def scripts() -> list[str]:
+    """Return the shell scripts of the repository, by their first line."""
+    files = [path for folder in ("examples", "base-images", ".ci") for path in (TOP / folder).rglob("*")]
+    first = {path: path.open("rb").readline() for path in files if path.is_file()}
+    return [str(path) for path, line in first.items() if re.match(rb"#!.*\b(ba)?sh$", line.strip())]
 
 
 @nox.session
