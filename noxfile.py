@@ -154,9 +154,9 @@ def engine(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure, as ratios within one run: the harness over bare commands, two workers over one, blocks over fences."""
+    """Measure, as ratios within one run; `-- site`, `harness` (over bare commands), `workers` (two over one)."""
     install(session)
-    session.run("python", "tests/bench.py", env={"PYTHONPATH": str(TOP)})
+    session.run("python", "tests/bench.py", *session.posargs, env={"PYTHONPATH": str(TOP)})
 
 
 @nox.session(default=False)

@@ -148,9 +148,9 @@ class Example:
         :raises MissingError: no such transcript.
         :raises MalformedError: it does not parse; the message names file and line.
         """
-        if name not in self.transcripts:
-            raise MissingError(f"no transcript {name!r} in the example {self.slug}{near(name, self.transcripts)}")
         path = f"transcripts/{name}.console"
+        if "/" in name or not (self.root / path).is_file():
+            raise MissingError(f"no transcript {name!r} in the example {self.slug}{near(name, self.transcripts)}")
         return parse(self.read(path), self._shown(path))
 
     @property

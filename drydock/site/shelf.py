@@ -30,6 +30,7 @@ class Shelf:
     examples: dict[str, Example]
     _evidence: dict[str, Evidence] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
+    _sources: dict[str, list[Path]] = field(default_factory=dict)
     _commands: CommandSet | None = None
 
     def example(self, slug: str) -> Example:
@@ -66,8 +67,11 @@ class Shelf:
 
     def depend(self, env: BuildEnvironment, example: Example) -> None:
         """Have the page being read be read again when a file, the evidence or the test of `example` changes."""
-        test = [example.test] if example.test.is_file() else []
-        for path in (*(example.root / name for name in example.files), evidences.path(example.slug, self.top), *test):
+        if example.slug not in self._sources:
+            test = [example.test] if example.test.is_file() else []
+            files = [example.root / name for name in example.files]
+            self._sources[example.slug] = [*files, evidences.path(example.slug, self.top), *test]
+        for path in self._sources[example.slug]:
             env.note_dependency(path)
 
 
