@@ -259,15 +259,15 @@ def _written(run: Run) -> dict[str, Any]:
 def with_run(evidence: Evidence, key: str, run: Run) -> Evidence:
     """Return `evidence` with the `run` on the engine `key` in the place of its former one.
 
-    A run that says nothing new (equal but for its date and the noise of its timings) leaves the former one.
+    A run that says nothing new (equal but for its date and the noise of its timings) leaves the former one. One that
+    does takes its place whole: numbers that belong together come from one run.
     """
     former = evidence.runs.get(key)
     if former is not None:
         measures = {name: _steady(former.measures.get(name), measure) for name, measure in run.measures.items()}
         tables = {name: _steady_table(former.tables.get(name), table) for name, table in run.tables.items()}
-        run = dataclasses.replace(run, measures=measures, tables=tables)
-        if dataclasses.replace(run, date=former.date) == former:
-            run = former
+        steady = dataclasses.replace(run, measures=measures, tables=tables, date=former.date)
+        run = former if steady == former else run
     return dataclasses.replace(evidence, runs={**evidence.runs, key: run})
 
 

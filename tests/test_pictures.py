@@ -350,12 +350,12 @@ def test_noise_moves_no_table():
     assert again("timeline", timed(row3=0.04, row4=0.2)) == RUN
 
 
-def test_news_moves_its_row():
-    """A step that takes twice as long is news, and leaves the other rows as they were."""
+def test_news_moves_its_table():
+    """A step that takes twice as long is news, and comes with the other rows of its run."""
     moved = again("timeline", timed(row4=0.12, row5=11.0))
 
     assert moved.date == "2027-01-01"
-    assert moved.tables["timeline"] == timed(row5=11.0)
+    assert moved.tables["timeline"] == timed(row4=0.12, row5=11.0)
 
 
 @pytest.mark.parametrize(
