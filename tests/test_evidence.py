@@ -91,7 +91,7 @@ def test_a_run_that_says_nothing_new_leaves_the_former():
     assert _again(measures=noisy) == RUN
 
 
-def test_numbers_that_belong_together_come_from_one_run():
+def test_what_belongs_together_comes_from_one_run():
     """Where one thing really moved, the timings of that run are recorded with it, noise or not."""
     measures = {"size": Measure(11, "bytes", 0, 20), "start": Measure(2.5, "seconds", 0, 60)}
 
