@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import re
 import secrets
 from collections.abc import Iterable, Iterator
@@ -57,7 +58,15 @@ class Thing:
 
 def api(engine: Engine) -> docker.APIClient:
     """Return a client of the engine's API."""
-    return docker.APIClient(base_url=engine.client["DOCKER_HOST"], timeout=60, version="auto")
+    host = engine.client["DOCKER_HOST"]
+    return docker.APIClient(base_url=host, timeout=60, version=_api_version(host))
+
+
+@functools.cache
+def _api_version(host: str) -> str:
+    """Return the version of the API that client and engine agree on; asking costs as much as most answers."""
+    with contextlib.closing(docker.APIClient(base_url=host, timeout=60, version="auto")) as client:
+        return str(client.api_version)
 
 
 def things(engine: Engine) -> list[Thing]:

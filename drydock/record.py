@@ -70,7 +70,7 @@ def run(job: Job) -> list[Outcome]:
     home = job.scratch / "home"
     home.mkdir()
     env = environment(job.engine.client, home)
-    with _alone(job), _image_ids(job) as image_ids:
+    with _image_ids(job) as image_ids, _alone(job):
         outcomes = []
         for outcome in replay(transcript, job.example.copy_to(job.scratch), env):
             outcomes.append(outcome)
@@ -164,9 +164,8 @@ def _image_ids(job: Job) -> Iterator[_ImageIds]:
     try:
         yield seen
     finally:
-        if not job.keep:
+        if seen.found and not job.keep:
             with contextlib.suppress(DrydockError, OSError, docker.errors.DockerException):
-                inventory.remove(job.engine, _belongings(job))
                 inventory.remove(job.engine, seen.untagged())
 
 
