@@ -18,8 +18,10 @@ from pygments.util import ClassNotFound
 
 #: Stands before a line of output that would read as a prompt or a status. It has no width, and HTML does not get it.
 SHIELD = "\N{WORD JOINER}"
-#: Where a file's name says less, or something else, than Pygments takes it to say.
+#: Where a file's name says less, or something else, than Pygments takes it to say; and what most files are, for
+#: Pygments looks through hundreds of lexers.
 BY_SUFFIX = {".console": "console", ".sql": "sql", ".txt": "text", ".conf": "nginx", ".env": "bash", ".html": "html"}
+BY_SUFFIX |= {".py": "python", ".go": "go", ".yaml": "yaml", ".json": "json", ".toml": "toml", ".sh": "bash"}
 
 Tokens = Iterator[tuple[int, _TokenType, str]]
 
