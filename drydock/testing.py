@@ -30,7 +30,7 @@ class Session:
     :ivar run: its eight hexadecimal digits, in the names of all it makes.
     :ivar volumes: the anonymous volumes that were on the private engine before it.
     :ivar results: by test id; complete in the process that controls the workers.
-    :ivar workers: the workers that ran the claims, or the transcripts, of each example; more than one is a fault.
+    :ivar workers: the workers that ran the tests of each example; more than one is a fault.
     """
 
     engine: Engine
@@ -124,13 +124,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep the claims of an example on one worker, for they share what they build; and its transcripts on one.
+    """Keep the tests of an example on one worker: claims share what they build, and the output of a build that a
+    transcript shows would name steps of another build that shares them at that moment.
 
     (It is too late for this in `pytest_collection_modifyitems`: xdist reads the marks before.)
     """
     slug = slug_of(item)
     if slug and item.config.getoption("--on-engine"):
-        item.add_marker(pytest.mark.xdist_group(f"{slug}-{item.path.stem}"))
+        item.add_marker(pytest.mark.xdist_group(slug))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -212,9 +213,7 @@ class _Results:
         """Keep what decides about a test: its call, or the setup or teardown that did not pass."""
         facts: Any = dict(report.user_properties).get("drydock")
         if facts:
-            self._session.workers.setdefault(f"{facts['kind']}s of {facts['slug']}", set()).add(
-                getattr(report, "worker_id", "")
-            )
+            self._session.workers.setdefault(facts["slug"], set()).add(getattr(report, "worker_id", ""))
         if facts and (report.when == "call" or report.outcome != "passed"):
             reason = report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else ""
             self._session.results[report.nodeid] = Result(report.nodeid, outcome=report.outcome, reason=reason, **facts)
@@ -228,7 +227,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     with known.stack:
         problems = _leaks(known, session.config)
-    problems += [f"the {what} ran on several workers: use --dist loadgroup" for what in known.split()]
+    problems += [f"the tests of {what} ran on several workers: use --dist loadgroup" for what in known.split()]
     results = list(known.results.values())
     if session.config.getoption("--results"):
         table = json.dumps([asdict(result) for result in results], indent=1)
