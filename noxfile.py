@@ -23,6 +23,8 @@ except ModuleNotFoundError:
 
 TOP = Path(__file__).resolve().parent
 BUILD = TOP / "docs" / "_build"
+#: Runs also what was proven.
+ALL = "--all"
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -109,9 +111,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def examples(session: nox.Session) -> None:
-    """Build, run and assert every example on a real engine. `-- slug ...` picks, `--keep`, `--engine=NAME`."""
+    """Build, run and assert every example on a real engine. `-- slug ...` picks, `--all`, `--keep`, `--engine=NAME`.
+
+    What passed on this engine within a day, and has not changed since, is not run again, unless by `--all` or in CI.
+    """
     install(session)
-    prove(session)
+    prove(session, *([] if ALL in session.posargs or "CI" in os.environ else ["--unproven"]))
 
 
 @nox.session(default=False)
@@ -124,7 +129,7 @@ def record(session: nox.Session) -> None:
 def prove(session: nox.Session, *options: str) -> None:
     """Run the tests that need an engine, for the examples named on the command line or for all."""
     slugs = [word for word in session.posargs if re.fullmatch(r"[\w-]+", word) and not word.startswith("-")]
-    rest = [word for word in session.posargs if word not in slugs]
+    rest = [word for word in session.posargs if word not in (*slugs, ALL)]
     picked = [f"--example={slug}" for slug in slugs]
     count = 0 if len(slugs) == 1 else workers()
     # One example stays on one worker: its tests share what they build.
@@ -154,7 +159,7 @@ def engine(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure, as ratios within one run; `-- site`, `harness` (over bare commands), `workers` (two over one)."""
+    """Measure, as ratios within one run. `-- site`, `evidence`, `harness`, `workers` pick."""
     install(session)
     session.run("python", "tests/bench.py", *session.posargs, env={"PYTHONPATH": str(TOP)})
 

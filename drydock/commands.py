@@ -107,11 +107,13 @@ def _parts(text: str) -> Iterator[list[str]]:
     """
     for inner in _SUBSTITUTION.findall(text):
         yield from _parts(inner)
-    lexer = shlex.shlex(_SUBSTITUTION.sub("…", text), posix=True, punctuation_chars="|;&")
-    lexer.whitespace_split, lexer.commenters = True, ""
+    # A line that goes on is one with the next; any other line is a command of its own.
+    lines = _SUBSTITUTION.sub("…", text).replace("\\\n", " ")
+    lexer = shlex.shlex(lines, posix=True, punctuation_chars="|;&\n")
+    lexer.whitespace_split, lexer.commenters, lexer.whitespace = True, "", " \t\r"
     part: list[str] = []
     for word in [*lexer, ";"]:
-        if word.strip("|;&"):
+        if word.strip("|;&\n"):
             if part or not re.match(r"\w+=|sudo$|time$", word):
                 part.append(word)
         elif part:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,15 @@ KINDS: Mapping[str, Mapping[str, tuple[type, ...] | frozenset[str]]] = {
         "resolves": (bool, type(None)),
         "connects": (bool, type(None)),
     },
+    "durations": {"label": (str,), "seconds": _SECONDS},
+    # One row per variant of a program: seconds from its start until it was ready, and from the request to stop, for
+    # which the engine sends `signal`, until it had ended with the status `exit`.
+    "lifecycle": {"variant": (str,), "ready": _SECONDS, "signal": (str,), "stop": _SECONDS, "exit": (int,)},
+    # One row per cell of a table with headings on two sides.
+    "grid": {"row": (str,), "column": (str,), "cell": (str,)},
 }
+#: Columns that hold seconds, which are noisy.
+TIMED = ("seconds", "ready", "stop")
 
 
 @dataclass(frozen=True)
@@ -65,12 +74,21 @@ class Measure:
     :ivar value: in `unit`: bytes, seconds, a count, or a ratio (without dimension).
     :ivar low: the least value at which the test passes.
     :ivar high: the greatest value at which the test passes, or None.
+    :ivar spread: the least and the greatest of the values that `value` is the median of; () when there was one.
     """
 
     value: float
     unit: str
     low: float
     high: float | None = None
+    spread: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, values: Sequence[float], unit: str, low: float, high: float | None) -> Measure:
+        """Return the median of `values`, rounded to three digits where it is noisy, with their spread."""
+        exact = [float(f"{value:.3g}") for value in values] if unit in NOISE else list(values)
+        spread = (min(exact), max(exact)) if len(exact) > 1 else ()
+        return cls(statistics.median_low(exact), unit, low, high, spread)
 
 
 @dataclass(frozen=True)
@@ -91,6 +109,8 @@ class Table:
             raise ValueError(f"a table of {self.kind} without rows")
         for row in self.rows:
             _check_row(row, self.kind)
+        if self.kind == "grid":
+            _check_grid(self.rows)
 
 
 def _check_row(row: Row, kind: str) -> None:
@@ -100,6 +120,14 @@ def _check_row(row: Row, kind: str) -> None:
     wrong = [name for name, allowed in columns.items() if not _fits(row[name], allowed)]
     if wrong:
         raise ValueError(f"a row of {kind} with an odd {', '.join(wrong)}: {row}")
+
+
+def _check_grid(rows: list[Row]) -> None:
+    cells = [(row["row"], row["column"]) for row in rows]
+    missing = {(row, column) for row, _ in cells for _, column in cells} - set(cells)
+    if missing or len(set(cells)) < len(cells):
+        odd = missing or {cell for cell in cells if cells.count(cell) > 1}
+        raise ValueError(f"a grid has one cell per row and column; not so: {sorted(map(str, odd))[0]}")
 
 
 def _fits(value: Scalar, allowed: tuple[type, ...] | frozenset[str]) -> bool:
@@ -223,14 +251,18 @@ def _run(data: dict[str, Any]) -> Run:
         engine={str(k): str(v) for k, v in data["engine"].items()},
         claims={str(k): Claim(**v) for k, v in data["claims"].items()},
         transcripts={str(k): Replayed(**v) for k, v in data["transcripts"].items()},
-        measures={str(k): Measure(**v) for k, v in data["measures"].items()},
+        measures={str(k): _measure(v) for k, v in data["measures"].items()},
         tables={str(k): Table(**v) for k, v in data.get("tables", {}).items()},
     )
     for name, measure in run.measures.items():
-        numbers = (measure.value, measure.low, 0 if measure.high is None else measure.high)
+        numbers = (measure.value, measure.low, 0 if measure.high is None else measure.high, *measure.spread)
         if measure.unit not in UNITS or not all(type(n) in (int, float) for n in numbers):
             raise ValueError(f"measure {name}: {measure}")
     return run
+
+
+def _measure(data: dict[str, Any]) -> Measure:
+    return Measure(**{**data, "spread": tuple(data.get("spread", ()))})
 
 
 def save(evidence: Evidence, top: Path = ROOT) -> bool:
@@ -253,6 +285,10 @@ def save(evidence: Evidence, top: Path = ROOT) -> bool:
 
 def _written(run: Run) -> dict[str, Any]:
     data = dataclasses.asdict(run)
+    for measure in data["measures"].values():
+        measure["spread"] = list(measure["spread"])
+        if not measure["spread"]:
+            del measure["spread"]
     return data if run.tables else {name: value for name, value in data.items() if name != "tables"}
 
 
@@ -274,9 +310,12 @@ def with_run(evidence: Evidence, key: str, run: Run) -> Evidence:
 def _steady(former: Measure | None, fresh: Measure) -> Measure:
     """Return the former measure while the fresh one differs from it by noise only."""
     noise = NOISE.get(fresh.unit)
-    if former is None or noise is None or dataclasses.replace(fresh, value=former.value) != former:
+    if former is None or noise is None:
         return fresh
-    return former if former.value / noise <= fresh.value <= former.value * noise else fresh
+    if dataclasses.replace(fresh, value=former.value, spread=former.spread) != former:
+        return fresh
+    least, most = former.spread or (former.value, former.value)
+    return former if least / noise <= fresh.value <= most * noise else fresh
 
 
 def _steady_table(former: Table | None, fresh: Table) -> Table:
@@ -287,8 +326,33 @@ def _steady_table(former: Table | None, fresh: Table) -> Table:
 
 
 def _steady_row(former: Row, fresh: Row) -> Row:
-    old, new = former.get("seconds"), fresh.get("seconds")
-    if not isinstance(old, int | float) or not isinstance(new, int | float) or {**fresh, "seconds": old} != former:
+    timed = [column for column in TIMED if column in former]
+    if {**fresh, **{column: former[column] for column in timed}} != former:
         return fresh
+    return former if all(_near(former[column], fresh[column]) for column in timed) else fresh
+
+
+def _near(old: Scalar, new: Scalar) -> bool:
+    assert isinstance(old, int | float)
+    assert isinstance(new, int | float)
     noise = NOISE["seconds"]
-    return former if old / noise - SLACK <= new <= old * noise + SLACK else fresh
+    return old / noise - SLACK <= new <= old * noise + SLACK
+
+
+def median_rows(runs: Sequence[list[Row]]) -> list[Row]:
+    """Return the rows of several runs of one thing as one: seconds are medians, rounded to hundredths.
+
+    :raises ValueError: the runs differ in more than their seconds.
+    """
+    merged = []
+    for rows in zip(*runs, strict=True):
+        timed = [column for column in TIMED if column in rows[0]]
+        bare = [{name: value for name, value in row.items() if name not in timed} for row in rows]
+        if any(each != bare[0] for each in bare):
+            raise ValueError(f"the runs differ in more than their seconds: {bare}")
+        merged.append({**rows[0], **{column: _median(row[column] for row in rows) for column in timed}})
+    return merged
+
+
+def _median(values: Iterable[Scalar]) -> float:
+    return round(statistics.median_low([value for value in values if isinstance(value, int | float)]), 2)

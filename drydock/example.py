@@ -9,7 +9,7 @@ import shutil
 import stat
 import textwrap
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -207,7 +207,7 @@ def load(top: Path = ROOT) -> dict[str, Example]:
     return {root.name: Example(root) for root in roots}
 
 
-def pick(slugs: list[str], known: dict[str, Example]) -> list[Example]:
+def pick(slugs: Sequence[str], known: Mapping[str, Example]) -> list[Example]:
     """Return the examples named by `slugs`, or all when none is named.
 
     :raises MissingError: an unknown slug; the message lists the known ones, nearest first.

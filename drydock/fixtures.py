@@ -14,9 +14,12 @@ import pytest
 
 from drydock import example as examples, inventory
 from drydock.engine import Engine
-from drydock.evidence import Measure, Row, Table
+from drydock.evidence import Measure, Row, Table, median_rows
 from drydock.example import Example
 from drydock.testing import SESSION, facts_of
+
+#: How often a timing is taken when it is recorded.
+RUNS = 3
 
 
 @pytest.fixture(scope="session")
@@ -139,23 +142,49 @@ def container(name: Callable[[str], str]) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture
 def measure(request: pytest.FixtureRequest) -> Callable[..., float]:
-    """Take a measure and hold it to its bounds: ``measure("scratch-size", 5_900_000, "bytes", high=6_000_000)``."""
+    """Take a measure and hold it to its bounds: ``measure("scratch-size", 5_900_000, "bytes", high=6_000_000)``.
 
-    def call(name: str, value: float, unit: str, *, low: float = 0, high: float | None = None) -> float:
-        facts_of(request.node)["measures"][name] = asdict(Measure(value, unit, low, high))
-        assert low <= value, f"{name} is {value} {unit}, less than {low}"
-        assert high is None or value <= high, f"{name} is {value} {unit}, more than {high}"
-        return value
+    A timing is given as a list, one value per run (see `repeat`); the measure is their median, with their spread.
+    """
+    recording = request.config.getoption("--record")
+
+    def call(
+        name: str, value: float | Sequence[float], unit: str, *, low: float = 0, high: float | None = None
+    ) -> float:
+        values = value if isinstance(value, Sequence) else [value]
+        if recording and unit == "seconds" and len(values) < RUNS:
+            raise TypeError(
+                f"{name} is a timing: it is recorded as the median of {RUNS} runs. "
+                "Take it with the fixture repeat: measure(name, repeat(lambda: ...), 'seconds')"
+            )
+        taken = Measure.of(values, unit, low, high)
+        facts_of(request.node)["measures"][name] = asdict(taken)
+        assert low <= taken.value, f"{name} is {taken.value} {unit}, less than {low}"
+        assert high is None or taken.value <= high, f"{name} is {taken.value} {unit}, more than {high}"
+        return taken.value
 
     return call
 
 
 @pytest.fixture
-def table(request: pytest.FixtureRequest) -> Callable[[str, str, list[Row]], None]:
-    """Keep rows for a picture: ``table("sizes", "sizes", [{"image": "naive", "bytes": 1}])``; see `evidence.KINDS`."""
+def repeat(request: pytest.FixtureRequest) -> Callable[[Callable[[], Any]], list[Any]]:
+    """Run what takes a timing, and return the results: once, and :data:`RUNS` times when they are recorded.
 
-    def call(name: str, kind: str, rows: list[Row]) -> None:
-        facts_of(request.node)["tables"][name] = asdict(Table(kind, rows))
+    ``measure("start", repeat(lambda: seconds_of_a_start()), "seconds", high=10)``
+    """
+    runs = RUNS if request.config.getoption("--record") else 1
+    return lambda take: [take() for _ in range(runs)]
+
+
+@pytest.fixture
+def table(request: pytest.FixtureRequest) -> Callable[[str, str, list[Row]], None]:
+    """Keep rows for a picture: ``table("sizes", "sizes", [{"image": "naive", "bytes": 1}])``; see `evidence.KINDS`.
+
+    Rows of several runs, ``table("stops", "lifecycle", *repeat(rows))``, become one: seconds are medians.
+    """
+
+    def call(name: str, kind: str, *runs: list[Row]) -> None:
+        facts_of(request.node)["tables"][name] = asdict(Table(kind, median_rows(runs)))
 
     return call
 

@@ -27,6 +27,8 @@ from drydock.errors import EngineError
 RUN = re.compile(r"-t([0-9a-f]{8})(?:$|[-_:.])")
 PROJECT = "com.docker.compose.project"
 KINDS = ("container", "network", "volume", "image")
+#: How often an engine is asked for its images.
+TRIES = 5
 
 
 @dataclass(frozen=True, order=True)
@@ -85,10 +87,21 @@ def things(engine: Engine) -> list[Thing]:
                     Thing("volume", _name(each, each["Name"]), each["Name"])
                     for each in client.volumes()["Volumes"] or ()
                 ),
-                *(Thing("image", tag, tag) for each in client.images() for tag in tags(each)),
+                *(Thing("image", tag, tag) for each in images(client) for tag in tags(each)),
             ]
     except (OSError, docker.errors.DockerException) as error:
-        raise EngineError(f"{engine.client['DOCKER_HOST']} does not answer: {error}") from error
+        raise EngineError(f"{engine.client['DOCKER_HOST']} does not answer: {error}") from None
+
+
+def images(client: docker.APIClient, **filters: object) -> list[dict[str, Any]]:
+    """Return what the engine says of its images.
+
+    With the containerd image store it answers "not found" when one of them goes while it lists them: it is asked again.
+    """
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(docker.errors.NotFound):
+            return list(client.images(filters=filters))
+    return list(client.images(filters=filters))
 
 
 def tags(image: dict[str, Any]) -> list[str]:
@@ -163,6 +176,19 @@ def held(place: Path, *, wait: bool = True) -> Iterator[IO[str] | None]:
             return
         lock.seek(0)
         yield lock
+
+
+def others(own: Path) -> bool:
+    """Say whether another run than that of the lock file `own` lives on this engine.
+
+    A volume without a name of its own says of nobody that it is his: while others run, it may well be theirs.
+    """
+    for place in own.parent.glob("*.run"):
+        if place != own:
+            with held(place, wait=False) as lock:
+                if lock is None:
+                    return True
+    return False
 
 
 def sweep(engine: Engine, locks: Path) -> list[Thing]:

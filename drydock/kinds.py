@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+#: Where an engine's programs are, inside its own view of /usr.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 _CLIENT = ("docker-cli", "docker-buildx", "docker-compose")
 _HOST = ("docker-registry", "iptables", "iproute2", "ca-certificates", "procps")
 
@@ -81,6 +84,26 @@ def _dockerd(kind: Kind, home: Path, mirror: str) -> list[str]:
     return ["dockerd", *options, f"--pidfile={home}/dockerd.pid", f"--host=unix://{home}/docker.sock", "--group=root"]
 
 
+#: Podman asks for a million open files per container, as root on any machine. Where nobody may have so many, as within
+#: another container, the runtime would refuse; so it is asked for what there is.
+RUNC = """\
+#!/usr/bin/perl
+my ($at) = grep { $ARGV[$_] eq "--bundle" } 0 .. $#ARGV;
+if (defined $at) {
+    my $place = "$ARGV[$at + 1]/config.json";
+    my %most = (NOFILE => `sh -c 'ulimit -Hn'`, NPROC => `sh -c 'ulimit -Hu 2>/dev/null || ulimit -Hp'`);
+    chomp %most;
+    open my $file, "<", $place; local $/; my $settings = <$file>; close $file;
+    for my $name (grep { $most{$_} =~ /^\\d+$/ } keys %most) {
+        my $least = sub { $_[0] < $most{$name} ? $_[0] : $most{$name} };
+        $settings =~ s/(\\{[^{}]*RLIMIT_$name[^{}]*\\})/my $one = $1; $one =~ s{(\\d+)}{$least->($1)}ge; $one/ge;
+    }
+    open $file, ">", $place; print $file $settings; close $file;
+}
+exec "/usr/bin/runc", @ARGV;
+"""
+
+
 def _podman(kind: Kind, home: Path, mirror: str) -> list[str]:
     """Podman reads its settings from /etc/containers: they go into the folder that is laid over /etc."""
     settings = over_etc(home) / "containers"
@@ -95,14 +118,27 @@ def _podman(kind: Kind, home: Path, mirror: str) -> list[str]:
     (settings / "storage.conf").write_text(
         f'[storage]\ndriver = "overlay"\ngraphroot = "{data}"\nrunroot = "{home}/exec/podman"\n'
     )
+    runc = home / "exec" / "bin" / "runc"
+    runc.parent.mkdir(parents=True, exist_ok=True)
+    runc.write_text(RUNC)
+    runc.chmod(0o755)
     # runc, for crun refuses a host that has both versions of cgroups mounted.
     (settings / "containers.conf").write_text(
-        '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
+        f'[engine]\nruntime = "{runc}"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
         f'tmp_dir = "{home}/exec/libpod"\nvolume_path = "{data}/volumes"\n'
         '[containers]\nlog_driver = "k8s-file"\n'
         f'[network]\nfirewall_driver = "nftables"\nnetwork_config_dir = "{data}/networks"\n'
     )
-    return ["podman", "system", "service", "--time=0", f"unix://{home}/docker.sock"]
+    # Its builder looks for the runtime on the PATH.
+    return [
+        "env",
+        f"PATH={runc.parent}:{PATH}",
+        "podman",
+        "system",
+        "service",
+        "--time=0",
+        f"unix://{home}/docker.sock",
+    ]
 
 
 def over_etc(home: Path) -> Path:

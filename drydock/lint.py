@@ -1,16 +1,18 @@
-"""Checks the examples' Dockerfiles and Compose files without running them: hadolint, BuildKit's checks, Compose.
+"""Checks the examples' Dockerfiles and Compose files without running them: hadolint, BuildKit's checks, Compose, and
+whether their base images are supported.
 
 A ``Dockerfile.<fault>`` is bad on purpose. Its example's test says how, so it is not checked here.
 """
 
 from __future__ import annotations
 
+import datetime
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from drydock import ROOT, example as examples
+from drydock import ROOT, example as examples, versions
 from drydock.engine import Engine, current, say
 from drydock.errors import DrydockError
 from drydock.example import Example
@@ -44,6 +46,10 @@ def main() -> int:
         known = examples.load().values()
         with ThreadPoolExecutor() as pool:
             found = [line for each in pool.map(lambda one: list(findings(engine, one)), known) for line in each]
+        wrong, soon = versions.findings(versions.load(), known, datetime.datetime.now(datetime.UTC).date())
+        found += wrong
+        for line in soon:
+            say(f"notice: {line}")
         found += _complaint("base-images/Dockerfile", ["hadolint", str(ROOT / "base-images" / "Dockerfile")])
     except DrydockError as error:
         found = [str(error)]

@@ -125,7 +125,8 @@ def remove() -> None:
         stop()
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(home())
-        shutil.rmtree(cache() / "locks", ignore_errors=True)
+        for name in ("locks", "proofs"):
+            shutil.rmtree(cache() / name, ignore_errors=True)
         (cache() / "engine.lock").unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             cache().rmdir()
@@ -238,7 +239,7 @@ def _spawn(kind: Kind, command: Sequence[str], name: str, *, over_etc: bool = Fa
     with (home() / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
             _entering(kind, command, over_etc=over_etc),
-            env={**os.environ, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+            env={**os.environ, "PATH": kinds.PATH},
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=log,

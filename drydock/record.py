@@ -50,7 +50,7 @@ def missing_needs(transcript: Transcript, engine: Engine) -> str:
     """Return what the transcript needs and the engine does not have, or ""."""
     if engine.facts["name"] == "Podman":
         return "Docker's own client and builder, whose output it shows"
-    had = {f"{engine.facts['store']}-store", "swarm"}
+    had = {f"{engine.facts['store']}-store", "swarm", engine.facts["architecture"]}
     if engine.facts["base_images"] == "official":
         had.add("docker-hub")
     needed = {need for step in transcript.steps for need in step.directives.needs}
@@ -146,7 +146,7 @@ class _ImageIds:
 
     def look(self) -> None:
         with contextlib.closing(inventory.api(self._job.engine)) as client:
-            for image in client.images():
+            for image in inventory.images(client):
                 for tag in inventory.tags(image):
                     if Thing("image", tag, tag).of(self._job.example.slug):
                         self.found.add(image["Id"])
@@ -154,7 +154,7 @@ class _ImageIds:
     def untagged(self) -> list[Thing]:
         """Return those that have no tag any more. One of another tag is somebody else's too: equal builds are one."""
         with contextlib.closing(inventory.api(self._job.engine)) as client:
-            left = {image["Id"] for image in client.images(filters={"dangling": True})}
+            left = {image["Id"] for image in inventory.images(client, dangling=True)}
         return [Thing("image", key, key) for key in sorted(self.found & left)]
 
 

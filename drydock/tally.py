@@ -11,6 +11,7 @@ from typing import Any
 from drydock import ROOT, evidence, example as examples
 from drydock.engine import Engine
 from drydock.evidence import Claim, Measure, Replayed, Run, Table
+from drydock.proofs import Proof
 
 FLOOR = ROOT / "evidence" / "floor.json"
 
@@ -42,10 +43,17 @@ class Result:
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def counts(results: Iterable[Result]) -> dict[str, int]:
-    """Return how many claims and transcripts were collected. A skip counts: it was seen, and it prints its reason."""
+def counts(results: Iterable[Result], proven: Iterable[Proof] = ()) -> dict[str, int]:
+    """Return how many claims and transcripts were collected. A skip counts: it was seen, and it prints its reason.
+
+    :param proven: of those that were left out.
+    """
     kinds = [result.kind for result in results]
-    return {"claims": kinds.count("claim"), "transcripts": kinds.count("transcript")}
+    proven = list(proven)
+    return {
+        "claims": kinds.count("claim") + sum(proof.claims for proof in proven),
+        "transcripts": kinds.count("transcript") + sum(proof.transcripts for proof in proven),
+    }
 
 
 def below_floor(found: dict[str, int]) -> list[str]:

@@ -12,15 +12,20 @@ from typing import Any
 
 import pytest
 
-from drydock import ROOT, engine as engines, example as examples, inventory, private, record, tally
+from drydock import ROOT, engine as engines, example as examples, inventory, private, proofs, record, tally
 from drydock.engine import Engine
 from drydock.errors import DrydockError, EngineError
 from drydock.inventory import Thing
 from drydock.kinds import KINDS
+from drydock.proofs import Proof
 from drydock.tally import Result
 
 #: Folders under tests/ whose tests need an engine.
 ON_ENGINE = ("examples", "bases", "harness")
+#: What a run ends with that ran all its tests.
+ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+#: The environment variable in which the workers find which units to leave out.
+PROVEN = "DRYDOCK_PROVEN"
 
 
 @dataclass
@@ -31,6 +36,8 @@ class Session:
     :ivar volumes: the anonymous volumes that were on the private engine before it.
     :ivar results: by test id; complete in the process that controls the workers.
     :ivar workers: the workers that ran the tests of each example; more than one is a fault.
+    :ivar outcomes: by unit, what became of its tests.
+    :ivar proven: by unit, the proof for which its tests need not run again.
     """
 
     engine: Engine
@@ -39,6 +46,13 @@ class Session:
     volumes: set[str] = field(default_factory=set)
     results: dict[str, Result] = field(default_factory=dict)
     workers: dict[str, set[str]] = field(default_factory=dict)
+    outcomes: dict[str, set[str]] = field(default_factory=dict)
+    proven: dict[str, Proof] = field(default_factory=dict)
+
+    @property
+    def lock(self) -> Path:
+        """The file that this run locks while it lives. What is left of a dead run is swept by this."""
+        return locks(self.engine) / f"{self.run}.run"
 
     def split(self) -> list[str]:
         """Return whose tests ran on several workers, where they would take away from each other what they share."""
@@ -54,6 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--on-engine", action="store_true", help="run the tests that need an engine, and only these")
     group.addoption("--engine", choices=sorted(KINDS), default="", help="use this private engine; implies --on-engine")
     group.addoption("--example", action="append", default=[], metavar="SLUG", help="run only this example's tests")
+    group.addoption("--unproven", action="store_true", help="leave out what passed on this engine as it is now")
     group.addoption("--record", action="store_true", help="rewrite transcripts and evidence with what this run proves")
     group.addoption("--accept-failures", action="store_true", help="record steps whose exit status changed, too")
     group.addoption("--results", metavar="FILE", help="write what became of each test to this JSON file")
@@ -75,6 +90,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SESSION] = session
         if not _is_worker(config):
             _begin(session)
+            _leave_out_proven(session, config)
             config.pluginmanager.register(_Results(session))
     except DrydockError as error:
         raise pytest.UsageError(str(error)) from error
@@ -95,13 +111,20 @@ def _begin(session: Session) -> None:
     os.environ["DRYDOCK_RUN"] = session.run
     session.stack.callback(os.environ.pop, "DRYDOCK_RUN", None)
     swept = inventory.sweep(session.engine, locks(session.engine))
-    lock = locks(session.engine) / f"{session.run}.run"
-    session.stack.enter_context(inventory.held(lock))
-    session.stack.callback(lock.unlink, missing_ok=True)
+    session.stack.enter_context(inventory.held(session.lock))
     if session.engine.private:
         session.volumes = inventory.dangling_volumes(session.engine)
     if swept:
         engines.say(f"removed what an earlier run left behind: {', '.join(map(str, swept))}")
+
+
+def _leave_out_proven(session: Session, config: pytest.Config) -> None:
+    """Find what needs not run again, if that is wanted, and tell the workers: all are to collect the same tests."""
+    os.environ.pop(PROVEN, None)
+    if config.getoption("--unproven") and not _filtered(config):
+        session.proven = proofs.standing(session.engine, [*examples.load(), *(set(ON_ENGINE) - {"examples"})])
+        os.environ[PROVEN] = " ".join(session.proven)
+        session.stack.callback(os.environ.pop, PROVEN, None)
 
 
 def locks(engine: Engine) -> Path:
@@ -140,13 +163,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.getoption("--on-engine"):
         return
     wanted = config.getoption("--example")
+    proven = os.environ.get(PROVEN, "").split()
     kept: list[pytest.Item] = []
     dropped: list[pytest.Item] = []
     for item in items:
         slug = slug_of(item)
         if slug and not _sentence(item):
             raise pytest.UsageError(f"{item.nodeid}: its docstring is to be the sentence that it proves")
-        (kept if not wanted or slug in wanted else dropped).append(item)
+        chosen = slug in wanted if wanted else unit_of(item.nodeid, slug) not in proven
+        (kept if chosen else dropped).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = kept
@@ -160,6 +185,11 @@ def slug_of(item: pytest.Item) -> str | None:
     if item.path.parent.name != "examples":
         return None
     return item.path.stem.removeprefix("test_").replace("_", "-")
+
+
+def unit_of(test: str, slug: str | None) -> str:
+    """Return whose proof the test with this id belongs to: its example's, else that of its folder under tests/."""
+    return slug or test.split("/")[1]
 
 
 def _sentence(item: pytest.Item) -> str:
@@ -212,6 +242,8 @@ class _Results:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what decides about a test: its call, or the setup or teardown that did not pass."""
         facts: Any = dict(report.user_properties).get("drydock")
+        unit = unit_of(report.nodeid, facts["slug"] if facts else None)
+        self._session.outcomes.setdefault(unit, set()).add(report.outcome)
         if facts:
             self._session.workers.setdefault(facts["slug"], set()).add(getattr(report, "worker_id", ""))
         if facts and (report.when == "call" or report.outcome != "passed"):
@@ -240,11 +272,32 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         if whole and not problems:
             tally.raise_floor()
     elif whole:
-        problems += tally.below_floor(tally.counts(results))
+        problems += tally.below_floor(tally.counts(results, known.proven.values()))
+    if whole and session.exitstatus in ENDED and not session.shouldfail and not session.shouldstop:
+        _keep_proofs(known, results, blamed=bool(problems))
+    for unit, proof in known.proven.items():
+        engines.say(f"{unit}: proven {proofs.ago(proof)} ago on this engine, unchanged since")
+    if known.proven:
+        engines.say("run these again all the same with: nox -s examples -- --all")
     for line in [*done, *problems]:
         engines.say(line)
     if problems and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    elif known.proven and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        session.exitstatus = pytest.ExitCode.OK
+
+
+def _keep_proofs(session: Session, results: list[Result], *, blamed: bool) -> None:
+    """Remember which units passed whole; a skip is to be seen in every run. Where the run left something behind, none
+    did: whose it was is not known.
+    """
+    failed = {unit for unit, outcomes in session.outcomes.items() if blamed or outcomes != {"passed"}}
+    counted = {unit: tally.counts(each for each in results if each.slug == unit) for unit in session.outcomes}
+    passed = {unit: (n["claims"], n["transcripts"]) for unit, n in counted.items() if unit not in failed}
+    try:
+        proofs.keep(session.engine, passed, failed)
+    except OSError as error:
+        engines.say(f"the next run will run all of this again: {error}")
 
 
 def _filtered(config: pytest.Config) -> bool:
@@ -255,13 +308,15 @@ def _filtered(config: pytest.Config) -> bool:
 
 def _leaks(session: Session, config: pytest.Config) -> list[str]:
     if config.getoption("--keep"):
+        session.lock.unlink(missing_ok=True)
         return []
     try:
         left = [thing for thing in inventory.things(session.engine) if thing.run == session.run]
-        if session.engine.private:
+        if session.engine.private and not inventory.others(session.lock):
             fresh = inventory.dangling_volumes(session.engine) - session.volumes
             left += [Thing("volume", f"{name[:12]} (anonymous)", name) for name in sorted(fresh)]
         inventory.remove(session.engine, left)
     except EngineError as error:
-        return [str(error)]
+        return [f"{error}\nwhat this run left behind is removed by the next one on this engine"]
+    session.lock.unlink(missing_ok=True)
     return [f"left behind, and removed now: {thing}" for thing in left]

@@ -1,7 +1,7 @@
 """Measures Drydock's own cost, as ratios within one run; absolute times differ from machine to machine.
 
-Prints three ratios: the harness over the commands that it runs, one worker over two, and the site over the same pages
-with their blocks pasted in as plain fences.
+Prints four ratios: the site over the site without evidence, the site over the same pages with their blocks pasted in
+as plain fences, the harness over the commands that it runs, and one worker over two.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from drydock import ROOT, example as examples
+from drydock.site.lexer import guess
 
 ROUNDS = 3
 DIRECTIVE = re.compile(
@@ -25,6 +26,10 @@ DIRECTIVE = re.compile(
     r"(?P<options>(?::.*\n)*)(?P=fence)$",
     re.MULTILINE,
 )
+
+
+#: What is drawn from evidence.
+PICTURE = re.compile(r"^(:::+)\{(?:picture|compatibility|claims|totals)\}.*?^\1$", re.MULTILINE | re.DOTALL)
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -49,9 +54,13 @@ def harness(folder: Path) -> tuple[float, float]:
     return wall, sum(result["seconds"] for result in json.loads(results.read_text()))
 
 
+#: Examples whose tests take about the same time, for one example stays on one worker.
+SHARED_OUT = ("hello-container", "build-secrets", "layer-leftovers", "non-root-user")
+
+
 def suite(workers: int) -> float:
-    """Return the wall time of the examples' tests with so many workers."""
-    options = ["--on-engine", "-n", str(workers), "--dist", "loadgroup"]
+    """Return the wall time of the tests of some examples with so many workers."""
+    options = ["--on-engine", "-n", str(workers), "--dist", "loadgroup", *(f"--example={slug}" for slug in SHARED_OUT)]
     return seconds(lambda: run([sys.executable, "-m", "pytest", "-q", *options]))
 
 
@@ -62,14 +71,21 @@ def pasted(text: str) -> str:
         example = examples.load()[found["slug"]]
         options = dict(re.findall(r":(\w+): (.*)", found["options"]))
         if found["kind"] == "example":
-            return _fenced(example.shown(found["path"], options.get("region")), "text")
+            lexer = guess(found["path"], example.read(found["path"]))
+            return _fenced(example.shown(found["path"], options.get("region")), lexer)
         names = [name.strip() for name in options.get("steps", "").split(",") if name.strip()]
         steps = example.transcript(found["path"]).pick(names)
         return _fenced("\n".join("\n".join([f"$ {step.command}", *step.output]) for step in steps), "console")
 
     text = DIRECTIVE.sub(fence, text)
     text = re.sub(r"^:::\{example-page\} ([\w-]+)\n:::$", lambda found: _whole(found[1]), text, flags=re.MULTILINE)
-    text = re.sub(r"^(:::|```)\{(?:examples|census)\}.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(
+        r"^(:::|```)\{(?:examples|census|compatibility|totals)\}.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL
+    )
+    return _unmeasured(PICTURE.sub("", text))
+
+
+def _unmeasured(text: str) -> str:
     return re.sub(r"\{measured\}`[^`]*`", "1", text)
 
 
@@ -81,7 +97,7 @@ def _whole(slug: str) -> str:
     """Return all blocks that the page of an example shows."""
     example = examples.load()[slug]
     files = [name for name in example.files if not name.startswith("transcripts/") and name != "README.md"]
-    shown = [f"## {name}\n\n{_fenced(example.shown(name), 'text')}" for name in files]
+    shown = [f"## {name}\n\n{_fenced(example.shown(name), guess(name, example.read(name)))}" for name in files]
     for name in example.transcripts:
         text = example.read(f"transcripts/{name}.console")
         shown.append(f"## {name}\n\n{_fenced(text, 'console')}")
@@ -94,10 +110,26 @@ def plain_site(folder: Path) -> Path:
     shutil.copytree(ROOT / "docs", source, ignore=shutil.ignore_patterns("_build"))
     for page in source.rglob("*.md"):
         page.write_text(pasted(page.read_text(encoding="utf-8")), encoding="utf-8")
-    settings = (ROOT / "conf.py").read_text(encoding="utf-8")
-    settings = re.sub(r'\s*"drydock\.site",', "", settings).replace('"docs/_static"', f'"{ROOT}/docs/_static"')
+    settings, found = re.subn(r',\s*"drydock\.site"', "", _settings())
+    assert found, "conf.py no longer names the extension as this expects"
     (folder / "conf.py").write_text(settings, encoding="utf-8")
     return folder
+
+
+def bare_site(folder: Path) -> Path:
+    """Write the site without evidence and what is drawn from it, and return its folder."""
+    ignore = shutil.ignore_patterns("_build")
+    for name in ("docs", "examples"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    for page in (folder / "docs").rglob("*.md"):
+        page.write_text(_unmeasured(PICTURE.sub("", page.read_text(encoding="utf-8"))), encoding="utf-8")
+    (folder / "conf.py").write_text(_settings(), encoding="utf-8")
+    return folder
+
+
+def _settings() -> str:
+    """Return conf.py, with the style sheets where they are."""
+    return (ROOT / "conf.py").read_text(encoding="utf-8").replace('"docs/_static"', f'"{ROOT}/docs/_static"')
 
 
 def site(conf: Path, docs: Path) -> float:
@@ -135,7 +167,15 @@ def bench_workers(folder: Path) -> None:
     ratio("one worker / two workers", *zip(*times, strict=True), goal="as near to 2 as the engine lets it")
 
 
-BENCHES = {"site": bench_site, "harness": bench_harness, "workers": bench_workers}
+def bench_evidence(folder: Path) -> None:
+    """Print what evidence, and the pictures drawn from it, cost the build of the site."""
+    bare = bare_site(folder)
+    site(bare, bare / "docs")
+    times = [(site(ROOT, ROOT / "docs"), site(bare, bare / "docs")) for _ in range(ROUNDS)]
+    ratio("site / site without evidence", *zip(*times, strict=True), goal="at most 1.25")
+
+
+BENCHES = {"evidence": bench_evidence, "site": bench_site, "harness": bench_harness, "workers": bench_workers}
 
 
 def main(names: Sequence[str]) -> None:

@@ -137,6 +137,13 @@ def test_podman_is_held_to_its_own_commands(tmp_path):
     assert known.problem("docker pss")
 
 
+def test_lines_are_commands_of_their_own():
+    """Each line is a command, unless the one before goes on."""
+    assert KNOWN.problem("docker ps\ndocker run --rm busybox") == ""
+    assert KNOWN.problem("docker run \\\n  --rm busybox") == ""
+    assert "--nothing" in KNOWN.problem("docker ps\ndocker run --nothing busybox")
+
+
 def test_what_ran_is_known():
     """Each command of a transcript that ended well is one that the recorded commands know."""
     known = commands.load()

@@ -91,6 +91,19 @@ def test_a_run_that_says_nothing_new_leaves_the_former():
     assert _again(measures=noisy) == RUN
 
 
+def test_a_timing_has_its_spread(tmp_path):
+    """A timing is the median of its runs, with three digits; its spread survives the file, and tells what is noise."""
+    timing = Measure.of([1.23456, 1.1, 1.9], "seconds", 0, 60)
+    run = dataclasses.replace(RUN, measures={"start": timing})
+    evidence.save(Evidence("hello", {"e": run}), tmp_path)
+
+    assert (timing.value, timing.spread) == (1.23, (1.1, 1.9))
+    assert evidence.load("hello", tmp_path).runs["e"] == run
+    for value, moved in ((2.7, False), (2.9, True)):
+        fresh = dataclasses.replace(run, measures={"start": Measure.of([value] * 3, "seconds", 0, 60)})
+        assert (evidence.with_run(Evidence("hello", {"e": run}), "e", fresh).runs["e"] == fresh) is moved
+
+
 def test_what_belongs_together_comes_from_one_run():
     """Where one thing really moved, the timings of that run are recorded with it, noise or not."""
     measures = {"size": Measure(11, "bytes", 0, 20), "start": Measure(2.5, "seconds", 0, 60)}

@@ -12,7 +12,7 @@ from test_site import Site
 
 from drydock import evidence
 from drydock.errors import MalformedError, MissingError
-from drydock.evidence import Evidence, Run, Table
+from drydock.evidence import KINDS, Evidence, Run, Table, median_rows
 from drydock.layers import plain
 from drydock.site.pictures import DRAWN
 
@@ -73,7 +73,40 @@ NETWORK = Table(
         pair("elsewhere", "web", "bridge", resolves=False, connects=False),
     ],
 )
-TABLES = {"sizes": SIZES, "layers": LAYERS, "timeline": TIMELINE, "network": NETWORK}
+DURATIONS = Table("durations", [{"label": "plain", "seconds": 0.4}, {"label": "emulated", "seconds": 8}])
+
+
+def strip(variant, ready, stop, status):
+    """Return a row of a lifecycle."""
+    return {"variant": variant, "ready": ready, "signal": "SIGTERM", "stop": stop, "exit": status}
+
+
+LIFECYCLE = Table("lifecycle", [strip("exec form", 0.5, 0.1, 0), strip("shell form", 0.5, 2.0, 137)])
+
+
+def cell(row, column, text):
+    """Return a cell of a grid."""
+    return {"row": row, "column": column, "cell": text}
+
+
+GRID = Table(
+    "grid",
+    [
+        cell("volume", "`rm`", "kept"),
+        cell("layer", "`rm`", "gone"),
+        cell("layer", "restart", "kept"),
+        cell("volume", "restart", "kept"),
+    ],
+)
+TABLES = {
+    "sizes": SIZES,
+    "layers": LAYERS,
+    "timeline": TIMELINE,
+    "network": NETWORK,
+    "durations": DURATIONS,
+    "lifecycle": LIFECYCLE,
+    "grid": GRID,
+}
 ALL = "\n\n".join(f":::{{picture}} greeting:{name}\n:caption: the `{name}`\n:::" for name in TABLES)
 
 
@@ -108,6 +141,12 @@ def plain_text(text):
     return text.replace("\N{NO-BREAK SPACE}", " ")
 
 
+def test_there_is_a_picture_of_every_kind():
+    """Each kind of table can be drawn, and is drawn by these tests."""
+    assert {table.kind for table in TABLES.values()} == set(KINDS)
+    assert {*DRAWN, "grid"} == set(KINDS)
+
+
 # On a page
 
 
@@ -118,12 +157,13 @@ def test_page_shows_figure_and_table(site):
     html = built.text("shown.html")
 
     assert built.warnings == []
-    assert html.count("<figure") == html.count("</figure>") == html.count("<summary>As a table</summary>") == 4
-    assert html.count('role="img"') == 5  # a timeline has one for each edit
+    assert html.count("<figure") == html.count("</figure>") == 7
+    assert html.count("<summary>As a table</summary>") == 6  # a grid is a table
+    assert html.count('role="img"') == 8  # a timeline has one for each edit, a lifecycle one for each variant
     for figure in re.findall(r"<figure.*?</figure>", html, re.DOTALL):
         assert 'href="examples/greeting.html"' in figure
         assert "run on Docker 28.5.2, stand-ins · 2026-11-20" in figure
-        assert re.search(r"<details>.*<table.*</table>.*</details>", figure, re.DOTALL)
+        assert re.search(r"<table.*</table>", figure, re.DOTALL)
     assert "<code" in html
 
 
@@ -394,3 +434,55 @@ def test_anything_else_is_news(name, table):
 def test_instruction(kept, written):
     """An instruction is shown as its Dockerfile has it, cut to one line."""
     assert plain(kept) == written
+
+
+# Durations, lifecycles, grids
+
+
+def test_durations_have_one_scale():
+    """The longest duration has the longest bar."""
+    assert [(label, plain_text(value), length) for label, value, length in bars(drawn(DURATIONS))] == [
+        ("plain", "0.4 s", 5),
+        ("emulated", "8 s", 100),
+    ]
+
+
+def test_lifecycle_is_told():
+    """A strip says in words what it draws, and a program that was killed is drawn otherwise than one that ended."""
+    tree = drawn(LIFECYCLE)
+    ended, killed = (each.attrib for each in tree.iter("span") if each.get("class", "").endswith(("stop", "killed")))
+
+    assert [plain_text(label) for label in labels(tree)] == [
+        "exec form: ready after 0.5 s, ended 0.1 s after SIGTERM, exit 0",
+        "shell form: ready after 0.5 s, ended 2 s after SIGTERM, exit 137",
+    ]
+    assert ended == {"class": "drydock-length drydock-stop", "style": "width: 4%"}
+    assert killed == {"class": "drydock-length drydock-killed", "style": "width: 80%"}
+
+
+def test_grid_has_headings_on_two_sides(site):
+    """A grid's rows and columns have headings, with their code as code, and each cell is where it belongs."""
+    site.page("shown", ":::{picture} greeting:grid\n:::")
+    html = site.build().text("shown.html")
+    [found] = re.findall(r"<table.*?</table>", html, re.DOTALL)
+    plain = [re.sub(r"<[^>]*>", "", each) for each in re.findall(r"<t[hd].*?</t[hd]>", found, re.DOTALL)]
+
+    assert plain == ["\n", "rm", "restart", "volume", "kept", "kept", "layer", "gone", "kept"]
+    assert found.count('<th class="stub">') == 2
+    assert '<code class="docutils literal notranslate">' in found
+
+
+@pytest.mark.parametrize("rows", [GRID.rows[:3], [*GRID.rows, GRID.rows[0]]])
+def test_grid_is_complete(rows):
+    """A grid with a cell missing, or a cell twice, is refused."""
+    with pytest.raises(ValueError, match="one cell per row and column"):
+        Table("grid", rows)
+
+
+def test_rows_of_several_runs_are_medians():
+    """Rows of several runs become one, with the medians of their seconds; runs that differ otherwise are refused."""
+    runs = [[strip("a", ready, stop, 0)] for ready, stop in ((0.5, 0.1), (0.9, 0.3), (0.6, 0.2))]
+
+    assert median_rows(runs) == [strip("a", 0.6, 0.2, 0)]
+    with pytest.raises(ValueError, match="differ in more than their seconds"):
+        median_rows([*runs, [strip("a", 0.6, 0.2, 137)]])

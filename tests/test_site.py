@@ -479,7 +479,8 @@ def test_census(site):
 
     assert built.census == {
         "pages": 5, "examples": 1, "blocks": 3, "written": 1, "files": 2, "regions": 0, "transcripts": 1,
-        "commands": 2, "unbound": 0,
+        "commands": 2, "unbound": 0, "hidden": 0, "skipped": 0,
+        "slack": {"steps": 2, "lines": 2, "exact": 2, "elided": 1, "open": {}, "retried": 0},
     }  # fmt: skip
     assert "every block is owned by an example: 100 %" in built.said
     assert (later.census["blocks"], later.census["regions"], later.census["commands"]) == (4, 1, 4)
@@ -564,6 +565,7 @@ def test_list_of_examples(site):
 def test_site_without_examples(site):
     """A site without any example builds."""
     shutil.rmtree(site.top / "examples")
+    shutil.rmtree(site.top / "evidence")
     site.page("first", "No block.")
     built = site.build()
 

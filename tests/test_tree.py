@@ -111,6 +111,38 @@ def test_the_floor_is_what_stands():
     assert floor["claims"] == sum(len(run.claims) for run in runs)
 
 
+def _pages(*folders):
+    return [page for folder in folders for page in sorted((ROOT / "docs" / folder).glob("*.md"))]
+
+
+def test_a_number_on_a_page_is_held_to_bounds():
+    """A measure that a page tells is one for which a test asserts a bound that it could miss."""
+    told = {
+        (slug, name)
+        for page in (ROOT / "docs").rglob("*.md")
+        for slug, name in re.findall(r"\{measured\}`([\w-]+):([\w-]+)`", page.read_text())
+    }
+    measures = {each: evidence.load(each[0]).measure(each[1]) for each in sorted(told)}
+
+    assert told
+    assert not [each for each, measure in measures.items() if measure.low <= 0 and measure.high is None]
+
+
+def test_every_timing_has_its_spread():
+    """A time in the evidence of the default engine is a median of several runs."""
+    runs = {slug: run for slug in EXAMPLES if (run := evidence.load(slug).run)}
+    times = {(s, name): m for s, run in runs.items() for name, m in run.measures.items() if m.unit == "seconds"}
+
+    assert times
+    assert not [each for each, measure in times.items() if len(measure.spread) != 2]
+
+
+def test_every_page_shows_its_proof():
+    """A page that teaches ends with the claims it rests on."""
+    for page in _pages("tutorials", "concepts", "how-to"):
+        assert page.read_text().rstrip().endswith(":::{claims}\n:::"), page
+
+
 def test_names_say_what_they_mean():
     """No file, function or class bears one of the names that say nothing."""
     for path in [p for p in _tracked() if p.suffix == ".py"]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drydock.site import census, checks, generate, pages, prose, publish, shelf
+from drydock.site import census, checks, generate, pages, proof, prose, publish, shelf
 from drydock.site.census import CensusDirective
 from drydock.site.compatibility import CompatibilityDirective
 from drydock.site.directives import (
@@ -19,6 +19,8 @@ from drydock.site.directives import (
 )
 from drydock.site.lexer import ConsoleLexer
 from drydock.site.own_page import ExamplePageDirective
+from drydock.site.proof import ClaimsDirective, TotalsDirective
+from drydock.site.versions import VersionsDirective
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -37,6 +39,9 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("example-page", ExamplePageDirective)
     app.add_directive("census", CensusDirective)
     app.add_directive("compatibility", CompatibilityDirective)
+    app.add_directive("claims", ClaimsDirective)
+    app.add_directive("versions", VersionsDirective)
+    app.add_directive("totals", TotalsDirective)
     app.add_role("measured", MeasuredRole())
     app.add_lexer("console", ConsoleLexer)
 
@@ -56,6 +61,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("env-updated", census.showing)
     # While it writes them, maybe in parallel.
     app.connect("doctree-resolved", census.show)
+    app.connect("doctree-resolved", proof.show)
     app.connect("doctree-resolved", publish.link)
     app.connect("build-finished", publish.publish)
     app.connect("build-finished", census.finish)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from drydock.errors import MalformedError
+from drydock.site.blocks import prose
 from drydock.site.pages import Page, current, generated, owner, pages
 from drydock.site.shelf import shelf
-from drydock.site.tables import table
+from drydock.site.slack import Slack, slack
+from drydock.site.tables import Cell, table
 from drydock.site.warn import Subtype, warn
+from drydock.transcript import Step
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -33,6 +40,9 @@ class Census:
     :ivar written: blocks on the pages that authors wrote; the others are on the examples' own pages.
     :ivar commands: commands in the blocks of transcripts.
     :ivar unbound: blocks that no example owns.
+    :ivar hidden: steps of transcripts that run, and that no page shows.
+    :ivar skipped: claims and transcripts that were skipped on the default engine, with a reason.
+    :ivar slack: what the transcripts leave open.
     """
 
     pages: int
@@ -44,6 +54,9 @@ class Census:
     transcripts: int
     commands: int
     unbound: int
+    hidden: int = 0
+    skipped: int = 0
+    slack: Slack = field(default_factory=Slack)
 
     @property
     def share(self) -> str:
@@ -85,6 +98,8 @@ def count(env: BuildEnvironment) -> Census:
     every = pages(env)
     blocks = [block for page in every.values() for block in page.blocks]
     kinds = Counter("region" if block.region else block.kind for block in blocks)
+    steps = {(slug, name, step.command): step for slug, name, step in _steps(env)}
+    seen = {(block.slug, PurePosixPath(block.path).stem, command) for block in blocks for command in block.steps}
     return Census(
         pages=len(env.found_docs),
         examples=len(shelf(env).examples),
@@ -95,7 +110,29 @@ def count(env: BuildEnvironment) -> Census:
         transcripts=kinds["transcript"],
         commands=sum(len(block.steps) for block in blocks),
         unbound=sum(page.unbound for page in every.values()),
+        hidden=len(steps.keys() - seen),
+        skipped=_skipped(env),
+        slack=slack(step for _, _, step in _steps(env)),
     )
+
+
+def _steps(env: BuildEnvironment) -> Iterator[tuple[str, str, Step]]:
+    """Yield every step with its example and transcript; `checks` has reported those that do not parse."""
+    for slug, example in shelf(env).examples.items():
+        for name in example.transcripts:
+            with contextlib.suppress(MalformedError):
+                yield from ((slug, name, step) for step in example.transcript(name).steps)
+
+
+def _skipped(env: BuildEnvironment) -> int:
+    found = 0
+    for example in shelf(env).examples.values():
+        with contextlib.suppress(MalformedError):
+            run = shelf(env).evidence(example).run
+            claims, transcripts = (run.claims, run.transcripts) if run else ({}, {})
+            found += sum(each.outcome == "skipped" for each in claims.values())
+            found += sum(each.outcome == "skipped" for each in transcripts.values())
+    return found
 
 
 def _size(page: Page) -> int:
@@ -134,8 +171,14 @@ def _table(census: Census) -> nodes.table:
         "of these, transcripts": census.transcripts,
         "Commands in the transcripts": census.commands,
         "Blocks owned by an example": census.share,
-    }
-    cells = [[[nodes.Text(what)], [nodes.Text(str(many))]] for what, many in rows.items()]
+        "Steps that run and are not shown": census.hidden,
+        "Claims and transcripts skipped": census.skipped,
+        "Lines of output": census.slack.lines,
+        "of these, compared to the letter": census.slack.exact,
+        "Places where any lines may stand (`...`)": census.slack.elided,
+        "Steps that are tried again until they match": census.slack.retried,
+    } | {f"Placeholders `{placeholder}`": many for placeholder, many in census.slack.open.items()}
+    cells: list[list[Cell]] = [[prose(what), [nodes.Text(str(many))]] for what, many in rows.items()]
     return table(["In this build", "Count"], cells, "drydock-census")
 
 

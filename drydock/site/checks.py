@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from drydock.errors import MalformedError, MissingError
+from drydock.errors import MalformedError, MissingError, near
 from drydock.evidence import DEFAULT_ENGINE, Run
 from drydock.example import Example
 from drydock.site.census import Census, count
@@ -32,7 +34,16 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
         if example.slug not in shown:
             message = f"no page shows the example {example.slug}; show a block of it on a page, or delete it"
             warn(Subtype.ORPHAN, message, f"examples/{example.slug}/README.md")
+    _check_evidence_of_none(shelf(env))
     _check_floor(count(env), shelf(env))
+
+
+def _check_evidence_of_none(known: Shelf) -> None:
+    """Report evidence of examples that are gone."""
+    for place in sorted((known.top / "evidence").glob("*.json")):
+        if place.stem not in known.examples and place.name != PurePosixPath(FLOOR).name:
+            message = f"evidence of an example that there is not{near(place.stem, known.examples)}; delete the file"
+            warn(Subtype.ORPHAN, message, f"evidence/{place.name}")
 
 
 def _check_parts(example: Example, known: Shelf) -> None:
@@ -77,7 +88,15 @@ def _stale(run: Run | None, example: Example, known: Shelf) -> str:
     if run.digest != known.digest(example):
         return f"the example changed since {run.date}, when it was last run"
     unproven = ", ".join(name for name in example.transcripts if name not in run.transcripts)
-    return f"no evidence of the transcripts {unproven}" if unproven else ""
+    if unproven:
+        return f"no evidence of the transcripts {unproven}"
+    unknown = ", ".join(name for name in run.claims if name not in _tests(example)) if example.test.is_file() else ""
+    return f"it names claims that no test has: {unknown}" if unknown else ""
+
+
+def _tests(example: Example) -> set[str]:
+    """Return the names of the tests of `example`, as its test file defines them."""
+    return set(re.findall(r"^def (test_\w+)", example.test.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def _check_floor(census: Census, known: Shelf) -> None:

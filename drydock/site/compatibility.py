@@ -49,9 +49,8 @@ class CompatibilityDirective(ExampleDirective):
 
     def _runs(self, example: Example) -> dict[str, Run | None]:
         """Return the example's runs by engine; None in the place of one that speaks of other files."""
-        recorded = shelf(self.env).evidence(example).runs
-        digest = shelf(self.env).digest(example)
-        return {key: run if run.digest == digest else None for key, run in recorded.items()}
+        fresh = shelf(self.env).fresh(example)
+        return {key: fresh.get(key) for key in shelf(self.env).evidence(example).runs}
 
     def _row(self, example: Example, runs: dict[str, Run | None], keys: Sequence[str]) -> list[Cell]:
         link = page_link(self.env, example.slug, example.slug)

@@ -22,6 +22,7 @@ SHIELD = "\N{WORD JOINER}"
 #: Pygments looks through hundreds of lexers.
 BY_SUFFIX = {".console": "console", ".sql": "sql", ".txt": "text", ".conf": "nginx", ".env": "bash", ".html": "html"}
 BY_SUFFIX |= {".py": "python", ".go": "go", ".yaml": "yaml", ".json": "json", ".toml": "toml", ".sh": "bash"}
+BY_SUFFIX |= {".mod": "text", ".sum": "text"}
 
 Tokens = Iterator[tuple[int, _TokenType, str]]
 
@@ -36,6 +37,8 @@ def guess(path: str, text: str) -> str:
     shebang = re.match(r"#!.*\b(bash|sh|python|node)", text)
     if shebang:
         return {"python": "python", "node": "js"}.get(shebang[1], "bash")
+    if not PurePosixPath(name).suffix:
+        return "text"
     try:
         return str(get_lexer_for_filename(name).aliases[0])
     except ClassNotFound:

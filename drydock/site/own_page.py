@@ -14,7 +14,7 @@ from drydock.example import Example
 from drydock.site import units
 from drydock.site.blocks import badge, engine, facts, file_block, prose, told, transcript_block
 from drydock.site.directives import ExampleDirective
-from drydock.site.publish import published, zipped
+from drydock.site.publish import published, source_of_test, zipped
 from drydock.site.shelf import shelf
 from drydock.site.tables import table
 
@@ -31,14 +31,13 @@ class ExamplePageDirective(ExampleDirective):
     def shown(self) -> list[nodes.Node]:
         """Return the example's idea, and a section for each of the rest that there is something to say of."""
         example = self.example(self.arguments[0])
-        recorded = list(shelf(self.env).evidence(example).runs.values())
-        digest = shelf(self.env).digest(example)
-        runs = [run for run in recorded if run.digest == digest]
+        runs = list(shelf(self.env).fresh(example).values())
+        outdated = [run for run in shelf(self.env).evidence(example).runs.values() if run not in runs]
         sections = {
             "Get it": _way_to_get(example),
             "Files": [_tree(example), *self._files(example)],
             "Transcripts": self._blocks(lambda name: transcript_block(self.env, example, name), example.transcripts),
-            "Claims": [*claims(runs), *_outdated([run for run in recorded if run.digest != digest])],
+            "Claims": [*claims(runs), *_outdated(outdated), *_source(example)],
             "Measures": measures(runs),
         }
         idea = nodes.paragraph("", "", *prose(example.idea))
@@ -109,6 +108,13 @@ def claims(runs: list[Run]) -> list[nodes.Node]:
         return []
     rows = [[_sentence(test, runs), *(_mark(run.claims.get(test)) for run in runs)] for test in tests]
     return [table(["Claim", *(f"{heading(run)} · {run.date}" for run in runs)], rows, "drydock-claims")]
+
+
+def _source(example: Example) -> list[nodes.Node]:
+    if not example.test.is_file():
+        return []
+    told = "Each claim is the docstring of a test that asserts it: "
+    return [nodes.paragraph("", "", nodes.Text(told), source_of_test(example), nodes.Text("."))]
 
 
 def _outdated(runs: list[Run]) -> list[nodes.Node]:

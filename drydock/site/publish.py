@@ -10,6 +10,7 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.util.osutil import relative_uri
 
+from drydock.example import Example
 from drydock.site.shelf import shelf
 
 if TYPE_CHECKING:
@@ -18,11 +19,20 @@ if TYPE_CHECKING:
 
 #: The folder of the published files, in the output directory.
 FOLDER = "_examples"
+#: Where the examples' tests are in it. No slug has an underscore.
+TESTS = "_tests"
 
 
 def published(slug: str, path: str, text: str) -> nodes.inline:
     """Return a link to the example's file `path`; it becomes one where the builder publishes files."""
     return nodes.inline("", text, drydock_target=f"{FOLDER}/{slug}/{path}")
+
+
+def source_of_test(example: Example) -> nodes.inline:
+    """Return a link to the source of the example's test."""
+    return nodes.inline(
+        "", f"tests/examples/{example.test.name}", drydock_target=f"{FOLDER}/{TESTS}/{example.test.name}"
+    )
 
 
 def zipped(slug: str, text: str, unseen: str = "") -> nodes.inline:
@@ -72,3 +82,6 @@ def publish(app: Sphinx, exception: Exception | None) -> None:
     for example in shelf(app.env).examples.values():
         example.copy_to(folder)
         (folder / f"{example.slug}.zip").write_bytes(example.zip())
+        if example.test.is_file():
+            (folder / TESTS).mkdir(exist_ok=True)
+            shutil.copyfile(example.test, folder / TESTS / example.test.name)

@@ -3,19 +3,50 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drydock import commands, evidence as evidences, example as examples
 from drydock.commands import CommandSet
 from drydock.errors import MalformedError
-from drydock.evidence import Evidence
+from drydock.evidence import DEFAULT_ENGINE, Evidence, Run
 from drydock.example import Example
 from drydock.site.warn import Subtype, warn
+from drydock.transcript import Transcript
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
+
+
+class Kept(Example):
+    """An example whose files do not change: what was read once is kept."""
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """See :attr:`Example.files`."""
+        return super().files
+
+    @cached_property
+    def _texts(self) -> dict[str, str]:
+        return {}
+
+    @cached_property
+    def _parsed(self) -> dict[str, Transcript]:
+        return {}
+
+    def read(self, name: str) -> str:
+        """See :meth:`Example.read`."""
+        if name not in self._texts:
+            self._texts[name] = super().read(name)
+        return self._texts[name]
+
+    def transcript(self, name: str) -> Transcript:
+        """See :meth:`Example.transcript`."""
+        if name not in self._parsed:
+            self._parsed[name] = super().transcript(name)
+        return self._parsed[name]
 
 
 @dataclass
@@ -27,10 +58,11 @@ class Shelf:
     """
 
     top: Path
-    examples: dict[str, Example]
+    examples: dict[str, Kept]
     _evidence: dict[str, Evidence] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
     _sources: dict[str, list[Path]] = field(default_factory=dict)
+    _named: dict[str, list[str]] = field(default_factory=dict)
     _commands: CommandSet | None = None
 
     def example(self, slug: str) -> Example:
@@ -55,6 +87,19 @@ class Shelf:
             self._digests[example.slug] = example.digest()
         return self._digests[example.slug]
 
+    def fresh(self, example: Example) -> dict[str, Run]:
+        """Return the runs that speak of `example` as it is now, by engine; that of the default engine is the first.
+
+        :raises MalformedError: the evidence does not parse.
+        """
+        runs, digest = self.evidence(example).runs, self.digest(example)
+        keys = sorted(runs, key=lambda key: (key != DEFAULT_ENGINE, key))
+        return {key: runs[key] for key in keys if runs[key].digest == digest}
+
+    def named(self, env: BuildEnvironment) -> list[str]:
+        """Return the slugs of the examples that the page being read has named so far."""
+        return self._named.get(env.docname, [])
+
     def commands(self) -> CommandSet:
         """Return the commands that an engine's command line knows.
 
@@ -67,6 +112,9 @@ class Shelf:
 
     def depend(self, env: BuildEnvironment, example: Example) -> None:
         """Have the page being read be read again when a file, the evidence or the test of `example` changes."""
+        if example.slug in self.named(env):
+            return
+        self._named.setdefault(env.docname, []).append(example.slug)
         if example.slug not in self._sources:
             test = [example.test] if example.test.is_file() else []
             files = [example.root / name for name in example.files]
@@ -79,7 +127,7 @@ def fill(app: Sphinx) -> None:
     """Read the examples for this build."""
     top = Path(app.confdir, app.config.drydock_top)
     try:
-        found = examples.load(top)
+        found = {slug: Kept(example.root) for slug, example in examples.load(top).items()}
     except MalformedError as error:
         warn(Subtype.MALFORMED, error.problem, error.path)
         found = {}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from drydock import ROOT, inventory, record
+from drydock import ROOT, inventory, record, testing
 from drydock.example import Example
 from drydock.inventory import Thing
 
@@ -177,6 +180,16 @@ def test_only_what_dead_runs_left_is_swept(engine, tmp_path, slug):
     assert inventory.sweep(engine, tmp_path) == [Thing("volume", f"{slug}-t{alive}-data", f"{slug}-t{alive}-data")]
 
 
+def test_another_run_that_lives_is_seen(tmp_path):
+    """A run knows whether another one lives on its engine; one that died, or itself, is no other."""
+    own = tmp_path / f"{inventory.new_run()}.run"
+    (tmp_path / f"{inventory.new_run()}.run").touch()
+    with inventory.held(own):
+        assert not inventory.others(own)
+        with inventory.held(tmp_path / f"{inventory.new_run()}.run"):
+            assert inventory.others(own)
+
+
 def _pytest(*arguments, **env):
     command = [sys.executable, "-m", "pytest", "--on-engine", "-p", "no:cacheprovider", *arguments]
     known = {name: value for name, value in os.environ.items() if name != "DRYDOCK_RUN"}
@@ -190,11 +203,7 @@ def test_a_whole_run_that_was_ended_leaves_nothing_after_the_next(engine, number
     """Ctrl-C in the middle of the suite, or SIGKILL and the next run: no container, network or volume of it stays."""
     run = inventory.new_run()
     running = _pytest("--example=hello-container", "-k", "flags or rm_removes", DRYDOCK_RUN=run)
-    deadline = time.monotonic() + 60
-    while not [thing for thing in inventory.things(engine) if thing.run == run and thing.kind == "container"]:
-        assert time.monotonic() < deadline
-        assert running.poll() is None, running.communicate()[0]
-        time.sleep(0.02)
+    _until_seen(engine, run, running)
     running.send_signal(number)
     running.communicate(timeout=60)
     if number == signal.SIGKILL:
@@ -203,6 +212,66 @@ def test_a_whole_run_that_was_ended_leaves_nothing_after_the_next(engine, number
         assert f"-t{run}" in said
 
     assert [thing for thing in inventory.things(engine) if thing.run == run] == []
+
+
+class Door:
+    """A socket before the engine's: whoever comes through it meets the engine, until it is shut for all."""
+
+    def __init__(self, path, behind):
+        self.behind = behind
+        self.open = []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(64)
+        threading.Thread(target=self._let_in, daemon=True).start()
+
+    def _let_in(self):
+        with contextlib.suppress(OSError):
+            while True:
+                outer, _ = self.listener.accept()
+                inner = socket.socket(socket.AF_UNIX)
+                inner.connect(self.behind)
+                self.open += [outer, inner]
+                for source, target in ((outer, inner), (inner, outer)):
+                    threading.Thread(target=self._carry, args=(source, target), daemon=True).start()
+
+    def _carry(self, source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def shut(self):
+        """Shut it, and cut off all who came through."""
+        for each in (self.listener, *self.open):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+
+def test_a_run_whose_engine_dies_ends_soon_and_says_so(engine, tmp_path):
+    """An engine that is gone in the middle of a run ends it: within a minute, by its name, with an exit status."""
+    run = inventory.new_run()
+    door = Door(tmp_path / "engine.sock", engine.client["DOCKER_HOST"].removeprefix("unix://"))
+    running = _pytest("--example=hello-container", DOCKER_HOST=f"unix://{tmp_path}/engine.sock", DRYDOCK_RUN=run)
+    _until_seen(engine, run, running)
+    door.shut()
+    said = running.communicate(timeout=60)[0]
+    inventory.sweep(engine, testing.locks(engine))
+
+    assert running.returncode not in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
+    assert f"the engine is gone: {engine.facts['name']} {engine.facts['version']}" in said
+    assert "Traceback" not in said
+    assert [thing for thing in inventory.things(engine) if thing.run == run] == []
+
+
+def _until_seen(engine, run, running):
+    """Wait until the run has made a container."""
+    deadline = time.monotonic() + 60
+    while not [thing for thing in inventory.things(engine) if thing.run == run and thing.kind == "container"]:
+        assert time.monotonic() < deadline
+        assert running.poll() is None, running.communicate()[0]
+        time.sleep(0.02)
 
 
 def test_fewer_claims_than_the_floor_fail_the_run(tmp_path):

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 from docutils import nodes
 from markupsafe import Markup
 
-from drydock.evidence import KINDS, Scalar, Table
+from drydock.evidence import KINDS, TIMED, Scalar, Table
 from drydock.example import Example
 from drydock.site import units
 from drydock.site.blocks import badge, page_link, prose
-from drydock.site.pictures import layers, network, sizes, timeline
+from drydock.site.pictures import chart, layers, lifecycle, network, timeline
 from drydock.site.shelf import shelf
 from drydock.site.tables import table
 
@@ -26,11 +26,21 @@ if TYPE_CHECKING:
 DRAWN: Final[dict[str, Callable[[Table, str], Markup]]] = {
     "layers": layers.draw,
     "timeline": timeline.draw,
-    "sizes": sizes.draw,
+    "sizes": chart.sizes,
     "network": network.draw,
+    "durations": chart.durations,
+    "lifecycle": lifecycle.draw,
 }
 #: The headings of columns that are not called by their name.
-HEADINGS = {"bytes": "Size", "seconds": "Time", "base": "From the base", "alias": "Asked for"}
+HEADINGS = {
+    "bytes": "Size",
+    "seconds": "Time",
+    "base": "From the base",
+    "alias": "Asked for",
+    "ready": "Ready after",
+    "stop": "Ended after",
+    "exit": "Exit status",
+}
 
 
 def picture(env: BuildEnvironment, example: Example, name: str, caption: str = "") -> list[nodes.Node]:
@@ -41,10 +51,16 @@ def picture(env: BuildEnvironment, example: Example, name: str, caption: str = "
     """
     found = shelf(env).evidence(example).table(name)
     unique = f"drydock-picture-{env.new_serialno('drydock-picture')}"
-    return [
+    opened = [
         _raw(Markup('<figure class="drydock-block drydock-picture drydock-{}"><figcaption>').format(found.kind)),
         nodes.paragraph("", "", *_caption(env, example, caption), classes=["drydock-caption"]),
-        _raw(Markup('</figcaption><div class="drydock-drawn">{}</div>').format(DRAWN[found.kind](found, unique))),
+        _raw(Markup("</figcaption>")),
+    ]
+    if found.kind == "grid":  # it is a table
+        return [*opened, _grid(found), _raw(Markup("</figure>"))]
+    return [
+        *opened,
+        _raw(Markup('<div class="drydock-drawn">{}</div>').format(DRAWN[found.kind](found, unique))),
         _raw(Markup("<details><summary>As a table</summary>")),
         text_of(found),
         _raw(Markup("</details></figure>")),
@@ -62,6 +78,15 @@ def _raw(html: Markup) -> nodes.raw:
     return nodes.raw("", str(html), format="html")
 
 
+def _grid(found: Table) -> nodes.table:
+    """Return the cells of `found` where they belong, with a heading per column and one per row."""
+    columns = list(dict.fromkeys(str(row["column"]) for row in found.rows))
+    cells = {(row["row"], row["column"]): str(row["cell"]) for row in found.rows}
+    heads = dict.fromkeys(str(row["row"]) for row in found.rows)
+    rows = [[prose(head), *(prose(cells[head, column]) for column in columns)] for head in heads]
+    return table(["", *columns], rows, "drydock-grid", stub=True)
+
+
 def text_of(found: Table) -> nodes.table:
     """Return the rows of `found` as they are, with units."""
     head = [HEADINGS.get(column, column.capitalize()) for column in KINDS[found.kind]]
@@ -74,6 +99,6 @@ def _cell(column: str, value: Scalar) -> str:
         return "\N{EN DASH}"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int | float) and column in ("bytes", "seconds"):
+    if isinstance(value, int | float) and column in ("bytes", *TIMED):
         return units.size(value) if column == "bytes" else units.duration(value)
     return str(value)

@@ -1,0 +1,112 @@
+"""Proofs: which tests passed on this very engine, so that a second run need not run what nothing has touched since.
+
+A unit is what stands or falls together: an example with its tests, or a folder of tests that belong to none. Its proof
+holds as long as no file that it rests on changed, the engine is the same, and it is fresh: a build that downloads may
+find another world tomorrow. Kept per engine in the user's cache; a fresh checkout on a fresh machine has none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from drydock import ROOT, example as examples, private
+from drydock.engine import Engine
+
+#: Seconds for which a proof holds.
+HOLDS = 24 * 3600.0
+#: What every proof rests on, beside the unit's own files. The site's code runs on no engine.
+SHARED = ("conftest.py", "pyproject.toml", "requirements.txt", "tests/examples/test_transcripts.py")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """That all tests of a unit passed, or were skipped with a reason.
+
+    :ivar digest: sha256 of all that it rests on.
+    :ivar at: when, in seconds since the epoch.
+    :ivar claims: how many claims were among the tests.
+    :ivar transcripts: how many transcripts were.
+    """
+
+    digest: str
+    at: float
+    claims: int = 0
+    transcripts: int = 0
+
+
+def standing(engine: Engine, units: Iterable[str], now: float | None = None) -> dict[str, Proof]:
+    """Return the proofs of `units` that hold on `engine` at `now`, in seconds since the epoch."""
+    now = time.time() if now is None else now
+    kept = _load(engine)
+    base = _base(engine)
+    return {
+        unit: kept[unit]
+        for unit in units
+        if unit in kept and 0 <= now - kept[unit].at < HOLDS and kept[unit].digest == _digest(unit, base)
+    }
+
+
+def keep(engine: Engine, passed: Mapping[str, tuple[int, int]], failed: Iterable[str]) -> None:
+    """Keep a proof of each unit of `passed`, with its counts of claims and transcripts, and drop those of `failed`."""
+    base, now = _base(engine), time.time()
+    proofs = {unit: proof for unit, proof in _load(engine).items() if unit not in {*failed, *passed}}
+    for unit, (claims, transcripts) in passed.items():
+        proofs[unit] = Proof(_digest(unit, base), now, claims, transcripts)
+    place = _place(engine)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    fresh = place.with_suffix(".new")
+    fresh.write_text(json.dumps({unit: asdict(proof) for unit, proof in proofs.items()}), encoding="utf-8")
+    fresh.replace(place)
+
+
+def _place(engine: Engine) -> Path:
+    name = "".join(c if c.isalnum() else "-" for c in engine.facts["id"])
+    return private.cache() / "proofs" / f"{name}.json"
+
+
+def _load(engine: Engine) -> dict[str, Proof]:
+    """Return all proofs that are kept; none where the file is not what :func:`keep` writes."""
+    try:
+        found = json.loads(_place(engine).read_text(encoding="utf-8"))
+        return {unit: Proof(**fields) for unit, fields in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _base(engine: Engine) -> str:
+    """Return the sha256 of what all proofs on `engine` rest on."""
+    code = list((ROOT / "drydock").glob("*.py"))
+    recipe = [path for path in (ROOT / "base-images").rglob("*") if path.is_file()]
+    whole = hashlib.sha256(json.dumps(sorted(engine.facts.items())).encode())
+    whole.update(_of_files([*(ROOT / name for name in SHARED), *code, *recipe]).encode())
+    return whole.hexdigest()
+
+
+def _digest(unit: str, base: str) -> str:
+    known = examples.load()
+    if unit in known:
+        own = known[unit].digest()
+    else:
+        # Tests of the harness run examples, and hold what was recorded of the command line to the engine.
+        recorded = (ROOT / "evidence" / "commands").glob("*.json")
+        files = [*(ROOT / "tests" / unit).rglob("*.py"), *(ROOT / "tests").glob("*.py"), *recorded]
+        own = "\0".join([_of_files(files), *(example.digest() for example in known.values())])
+    return hashlib.sha256(f"{unit}\0{base}\0{own}".encode()).hexdigest()
+
+
+def _of_files(paths: Iterable[Path]) -> str:
+    whole = hashlib.sha256()
+    for path in sorted(paths):
+        whole.update(f"{path}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return whole.hexdigest()
+
+
+def ago(proof: Proof, now: float | None = None) -> str:
+    """Return the age of the proof for a reader: ``4 min``."""
+    minutes = ((time.time() if now is None else now) - proof.at) / 60
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"

@@ -1,0 +1,98 @@
+"""Proofs of earlier runs: kept, held against what changed since, and forgotten; no engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from drydock import proofs
+from drydock.engine import Engine
+from drydock.example import Example
+
+DAY = 24 * 3600
+COMMANDS = "evidence/commands/docker-28.5.json"
+FACTS = {"id": "one", "name": "Docker", "version": "28.5.2"}
+
+
+@pytest.fixture
+def engine(tmp_path, monkeypatch):
+    """Return an engine, with a cache of its own for its proofs, and a tree of its own that they rest on."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(proofs, "ROOT", tmp_path)
+    for name in (
+        *proofs.SHARED,
+        "drydock/shell.py",
+        "base-images/Dockerfile",
+        "tests/bases/test_contract.py",
+        COMMANDS,
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("as it was\n")
+    proofs.keep(Engine({}, facts=FACTS), {"bases": (2, 1), "harness": (0, 0)}, ())
+    return Engine({}, facts=FACTS)
+
+
+def found(engine, **when):
+    """Return the units whose proofs hold."""
+    return set(proofs.standing(engine, ["bases", "harness", "never-run"], **when))
+
+
+def test_what_passed_is_proven(engine):
+    """What passed is proven, with its counts, until it fails."""
+    assert found(engine) == {"bases", "harness"}
+    assert proofs.standing(engine, ["bases"])["bases"].claims == 2
+    proofs.keep(engine, {}, ["bases"])
+    assert found(engine) == {"harness"}
+
+
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [
+        ("drydock/shell.py", set()),
+        ("requirements.txt", set()),
+        ("base-images/Dockerfile", set()),
+        (COMMANDS, set()),
+        ("tests/bases/test_contract.py", {"harness"}),
+        ("drydock/site/blocks.py", {"bases", "harness"}),
+    ],
+)
+def test_a_change_ends_what_rests_on_it(engine, tmp_path, name, left):
+    """A changed file ends the proofs that rest on it, and no others."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("changed\n")
+
+    assert found(engine) == left
+
+
+def test_a_changed_example_ends_the_proof_of_tests_that_run_examples(engine, tmp_path, monkeypatch):
+    """The harness is tested with examples, so its proof ends with a change of any of them."""
+    root = tmp_path / "examples" / "hello"
+    root.mkdir(parents=True)
+    monkeypatch.setattr(proofs.examples, "load", lambda: {"hello": Example(root)})
+
+    assert found(engine) == set()
+
+
+def test_another_engine_has_proven_nothing(engine):
+    """A proof is one engine's; the same engine in another version has to prove anew."""
+    assert found(Engine({}, facts={**FACTS, "id": "two"})) == set()
+    assert found(Engine({}, facts={**FACTS, "version": "29.0.0"})) == set()
+
+
+def test_a_proof_is_fresh_for_a_day(engine):
+    """A proof holds for a day, and not when the clock was put back."""
+    [proof] = proofs.standing(engine, ["bases"]).values()
+
+    assert found(engine, now=proof.at + DAY - 1) == {"bases", "harness"}
+    assert found(engine, now=proof.at + DAY) == found(engine, now=proof.at - 1) == set()
+    assert [proofs.ago(proof, proof.at + age) for age in (240, 4 * 3600)] == ["4 min", "4 h"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"bases": 1}', '{"bases": {"odd": 1}}'])
+def test_a_broken_file_proves_nothing(engine, tmp_path, text):
+    """A file that is not what was written proves nothing, and is written anew."""
+    [place] = (tmp_path / "cache").rglob("*.json")
+    place.write_text(text)
+
+    assert found(engine) == set()
+    proofs.keep(engine, {"bases": (0, 0)}, ())
+    assert found(engine) == {"bases"}

@@ -1,0 +1,123 @@
+"""What proves a page and the site: claims, totals, and what transcripts leave open."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+from test_site import site
+
+from drydock import evidence
+from drydock.evidence import DEFAULT_ENGINE, Claim
+from drydock.site.slack import Slack, slack
+from drydock.transcript import parse
+
+__all__ = ["site"]
+
+BLOCK = ":::{example} greeting/Dockerfile\n:::"
+CLAIMS = {"a": Claim("It `greets` <you>.", "passed"), "b": Claim("It bows.", "skipped", "it has no back")}
+
+
+@pytest.fixture
+def claimed(site):
+    """Return a site whose example has two claims, one of them skipped, on two engines."""
+    site.record("greeting", claims=CLAIMS)
+    known = evidence.load("greeting", site.top)
+    run = known.runs[DEFAULT_ENGINE]
+    older = dataclasses.replace(run, engine={**run.engine, "version": "26.1.5"}, date="2026-11-19")
+    evidence.save(dataclasses.replace(known, runs={**known.runs, "docker-26.1": older}), site.top)
+    return site
+
+
+def test_a_page_says_which_claims_it_rests_on(claimed):
+    """The claims of the examples that a page names are on it, to be opened; a skipped one does not count."""
+    claimed.page("first", f"{BLOCK}\n\n:::{{claims}}\n:::")
+    built = claimed.build()
+    html = built.text("first.html")
+
+    assert built.warnings == []
+    assert "This page rests on 1 claims" in html
+    assert "<summary>greeting: 1 of 2 on Docker 28.5.2, 1 of 2 on Docker 26.1.5</summary>" in html
+    assert re.search(r"<details.*It .*greets.* &lt;you&gt;\..*it has no back.*</details>", html, re.DOTALL)
+
+
+def test_claims_of_an_example_that_changed_are_not_shown(claimed):
+    """Evidence of other files proves nothing on the page."""
+    claimed.page("first", f"{BLOCK}\n\n:::{{claims}}\n:::")
+    claimed.write("examples/greeting/more", "new\n")
+    html = claimed.build().text("first.html")
+
+    assert "This page rests on 0 claims" in html
+    assert "<details" not in html
+
+
+def test_evidence_of_a_claim_that_no_test_has(site):
+    """Evidence that names a claim which the example's test does not have is stale, and says what to run."""
+    site.write("tests/examples/test_greeting.py", "def test_a():\n    pass\n")
+    site.record("greeting", claims={"test_a": CLAIMS["a"], "test_gone": CLAIMS["a"]})
+    [warning] = site.build("text").warnings
+
+    assert warning.startswith("evidence/greeting.json:1: WARNING: it names claims that no test has: test_gone; run: ")
+    assert warning.endswith("nox -s record -- greeting [example.stale]")
+
+
+def test_evidence_of_an_example_that_is_gone(site):
+    """Evidence that belongs to no example is reported by its file."""
+    site.write("evidence/greetin.json", "{}")
+    site.write("evidence/floor.json", "{}")
+    [warning] = site.build("text").warnings
+
+    assert warning.startswith(
+        "evidence/greetin.json:1: WARNING: evidence of an example that there is not; did you mean"
+    )
+    assert warning.endswith("delete the file [example.orphan]")
+
+
+def test_the_source_of_the_test_is_published(claimed):
+    """An example's page links to the test that asserts its claims, where the builder publishes files."""
+    claimed.write("tests/examples/test_greeting.py", "def test_a():\n    pass\n")
+    built = claimed.build()
+    [target] = re.findall(r'href="([^"]*test_greeting\.py)"', built.text("examples/greeting.html"))
+
+    assert (built.out / "examples" / target).read_text() == "def test_a():\n    pass\n"
+    assert "tests/examples/test_greeting.py" in claimed.build("text").text("examples/greeting.txt")
+
+
+def test_totals(claimed):
+    """The totals count what the whole site shows and what was upheld, on whatever page they stand."""
+    claimed.page("first", f"{BLOCK}\n\n:::{{totals}}\n:::")
+    built = claimed.build()
+    found = re.search(r'<ul class="drydock-totals.*?</ul>', built.text("first.html"), re.DOTALL)
+    assert found
+    said = [re.sub(r"<[^>]*>", "", each) for each in re.findall(r"<li>.*?</li>", found[0], re.DOTALL)]
+
+    assert [each.partition(" ")[0] for each in said] == [str(built.census["blocks"]), "2", "1", "2", "2026-11-20"]
+    assert 'title="Docker 28.5.2, Docker 26.1.5"' in found[0]
+
+
+def test_totals_without_evidence(site):
+    """Where nothing was recorded, or what was is broken, the totals say so in numbers; the checks say why."""
+    site.page("first", f"{BLOCK}\n\n:::{{totals}}\n:::")
+    site.write("evidence/greeting.json", "{")
+    built = site.build()
+
+    assert "<strong>0</strong> claims" in built.text("first.html")
+    assert any("not evidence" in warning for warning in built.warnings)
+
+
+def test_slack_is_counted():
+    """What transcripts leave open is counted: lines, places, placeholders, second tries."""
+    text = "$ a\nexact\n...\nsome <id> and <id> [..]\n#% retry 5s\n$ b\n\\...\n<port>\n"
+
+    assert slack(parse(text, "t").steps) == Slack(2, 4, 2, 1, {"<id>": 2, "[..]": 1, "<port>": 1}, 1)
+
+
+def test_a_step_that_no_page_shows_is_hidden(site):
+    """A step that runs and is not shown would be counted; the example's own page shows all."""
+    site.page("proof", ":::{census}\n:::")
+    built = site.build()
+
+    assert built.census["hidden"] == 0
+    assert built.census["slack"]["steps"] == 2
+    assert re.search(r"Steps that run and are not shown.*?<p>0</p>", built.text("proof.html"), re.DOTALL)

@@ -1,0 +1,108 @@
+"""Versions: the file of what is current, and what examples are held to."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from test_site import site
+
+from drydock import example as examples, versions
+from drydock.errors import MalformedError
+from drydock.versions import Base, Versions
+
+__all__ = ["site"]
+
+TODAY = datetime.date(2026, 11, 21)
+ENDS = TODAY + datetime.timedelta(days=versions.AHEAD)
+GOOD = """
+[[base]]
+image = "debian:trixie-slim"
+release = "Debian 13"
+ends = 2028-08-09
+note = "then `LTS`"
+source = "https://example.org/debian"
+checked = 2026-08-21
+
+[[base]]
+image = "redis:8"
+release = "Redis 8"
+source = "https://example.org/redis"
+checked = 2026-08-21
+
+[[program]]
+name = "Docker"
+version = "29.7.2"
+source = "https://example.org/docker"
+checked = 2026-08-21
+"""
+
+
+def held(site, dockerfile, ends=None, compose=""):
+    """Return what is found in an example with this Dockerfile, when debian:trixie-slim ends on the day `ends`."""
+    example = site.example("greeting", {"Dockerfile": dockerfile, "compose.yaml": compose})
+    base = Base("debian:trixie-slim", "Debian 13", "https://example.org", TODAY, ends)
+    return versions.findings(Versions({base.image: base}, ()), [example], TODAY)
+
+
+@pytest.mark.parametrize(
+    ("days", "wrong", "soon"),
+    [(1, 0, 0), (0, 0, 1), (-versions.AHEAD, 0, 1), (-versions.AHEAD - 1, 1, 0)],
+)
+def test_the_end_is_announced_before_it_comes(site, days, wrong, soon):
+    """Support that ends within the next days is announced; on its last day an image is still right, later not."""
+    found = held(site, "FROM debian:trixie-slim\n", ENDS + datetime.timedelta(days=days))
+
+    assert tuple(map(len, found)) == (wrong, soon)
+
+
+def test_an_image_that_is_not_listed_is_named_with_its_place(site):
+    """An unknown base is reported with file and line, and the near ones."""
+    [wrong], soon = held(site, "# why\nFROM debian:trixie-slin AS build\n")
+
+    assert soon == []
+    assert wrong.startswith("examples/greeting/Dockerfile:2: debian:trixie-slin is not in docs/reference/versions.toml")
+    assert "did you mean debian:trixie-slim?" in wrong
+
+
+def test_stages_scratch_and_own_images_are_no_bases(site):
+    """What the file makes itself, and nothing at all, needs no entry; an image in a Compose file does."""
+    dockerfile = "FROM --platform=$BUILDPLATFORM debian:trixie-slim AS build\nFROM build\nFROM scratch\nFROM $BASE\n"
+
+    assert held(site, dockerfile, compose="services:\n  a:\n    image: greeting-a:1\n") == ([], [])
+    assert len(held(site, dockerfile, compose="services:\n  a:\n    image: 'redis:7'  # why\n")[0]) == 1
+
+
+def test_all_examples_use_what_is_listed():
+    """Every base image of every example is in the file, with a source."""
+    listed = versions.load()
+    wrong, _ = versions.findings(listed, examples.load().values(), datetime.date.min)
+
+    assert wrong == []
+    assert all(base.source.startswith("https://") for base in listed.bases.values())
+
+
+@pytest.mark.parametrize("text", ["[[base]", "", '[[base]]\nimage = "a"\n', GOOD.replace("2028-08-09", '"soon"')])
+def test_malformed(tmp_path, text):
+    """A file that is not what it is to be is refused by its name."""
+    (tmp_path / "docs/reference").mkdir(parents=True)
+    (tmp_path / versions.FILE).write_text(text)
+
+    with pytest.raises(MalformedError, match=r"docs/reference/versions\.toml: not versions"):
+        versions.load(tmp_path)
+
+
+def test_page(site):
+    """The tables link to the sources and to the examples that use an image; an unknown table is reported."""
+    site.write(versions.FILE, GOOD)
+    site.page("shown", ":::{versions} bases\n:::\n\n:::{versions} programs\n:::\n\n:::{versions} base\n:::")
+    built = site.build()
+    html = built.text("shown.html")
+
+    [warning] = built.warnings
+    assert "no versions of 'base'; did you mean bases?" in warning
+    assert 'href="https://example.org/debian"' in html
+    assert "2028-08-09; then" in html
+    assert 'href="examples/greeting.html"' in html
+    assert "no example yet" in html
+    assert "29.7.2" in html
