@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -20,6 +21,24 @@ from drydock.testing import SESSION, facts_of
 
 #: How often a timing is taken when it is recorded.
 RUNS = 3
+#: Seconds between two questions of :func:`until`.
+POLL = 0.05
+
+Answer = TypeVar("Answer")
+
+
+def until(ask: Callable[[], Answer], what: str, seconds: float = 30) -> Answer:
+    """Ask until the answer is true, and return it: ``until(lambda: docker("logs", c).stdout, "the first line")``.
+
+    :param what: what is waited for, for the message.
+    :raises pytest.fail.Exception: it did not come within `seconds`; the message has the last answer.
+    """
+    deadline = time.monotonic() + seconds
+    while not (answer := ask()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:g} s: {what}; the last answer was {answer!r}")
+        time.sleep(POLL)
+    return answer
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import time
 import urllib.request
 
 import pytest
+
+from drydock.fixtures import until
 
 
 @pytest.fixture
@@ -45,17 +46,16 @@ def server(docker, build, name):
 def page(docker):
     """Return the page that the container serves, as soon as it does."""
 
-    def call(container, seconds=20):
+    def read(address):
+        try:
+            with urllib.request.urlopen(f"http://{address}/", timeout=5) as answer:
+                return answer.read().decode()
+        except OSError:
+            return ""
+
+    def call(container):
         address = docker("port", container, "8000").stdout.split()[0]
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                with urllib.request.urlopen(f"http://{address}/", timeout=5) as answer:
-                    return answer.read().decode()
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
+        return until(lambda: read(address), "a page")
 
     return call
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 
 import pytest
+
+from drydock.fixtures import until
 
 
 @pytest.fixture
@@ -26,17 +27,13 @@ def start(docker, build, name):
 
     def call(suffix, *options):
         docker("run", "--detach", "--name", name(suffix), *options, build())
-        _until(lambda: docker("exec", name(suffix), "ask", "127.0.0.1", check=False).returncode == 0)
+        until(
+            lambda: docker("exec", name(suffix), "ask", "127.0.0.1", check=False).returncode == 0,
+            "an answer of the server",
+        )
         return name(suffix)
 
     return call
-
-
-def _until(true, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "the server did not answer in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -154,7 +151,7 @@ def test_name_follows_the_address(network, start, ask, docker, address):
     docker("stop", "--time", "2", moving)
     start("newcomer", "--network", net)
     docker("start", moving)
-    _until(lambda: ask(one, moving) == ["I am moving"])
+    until(lambda: ask(one, moving) == ["I am moving"], "the name for its new place")
 
     assert address(moving) != former
 

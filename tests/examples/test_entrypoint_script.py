@@ -7,19 +7,13 @@ import time
 
 import pytest
 
+from drydock.fixtures import until
+
 NAMED = ("--env", "NAME=world")
 FAREWELL = "SIGTERM: saved, leaving"
 READY = "ready, name = world"
 #: A command that prints each of its words in brackets.
 PRINT = ("python", "-c", "import sys; print(sys.argv[1:])")
-
-
-def wait_until(condition, what: str) -> None:
-    """Wait until `condition` holds."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, f"not within 20 s: {what}"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -29,7 +23,7 @@ def start(docker, name):
     def call(image: str) -> str:
         container = name("app")
         docker("run", "--detach", *NAMED, "--stop-timeout=2", "--name", container, image)
-        wait_until(lambda: READY in docker("logs", container).stdout, f"{READY!r} in the log of {container}")
+        until(lambda: READY in docker("logs", container).stdout, f"{READY!r} in the log of {container}")
         return container
 
     return call
@@ -212,7 +206,7 @@ def test_attributes_keep_line_ends(folder):
 def test_compose(docker, docker_services, docker_compose_project_name):
     """With Compose the script prepares and hands over too, on a read-only disk with a /tmp in memory."""
     container = f"{docker_compose_project_name}-app-1"
-    wait_until(lambda: "ready, name = compose" in docker("logs", container).stdout, "the program ready")
+    until(lambda: "ready, name = compose" in docker("logs", container).stdout, "the program ready")
 
     assert first(docker, container) == "python app.py"
     assert docker("inspect", "--format", "{{.HostConfig.ReadonlyRootfs}}", container).stdout == "true\n"

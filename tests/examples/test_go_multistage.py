@@ -13,6 +13,7 @@ import pytest
 import requests
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
+from drydock.fixtures import until
 from drydock.layers import rows as stacks
 
 FINAL = ("tiny", "distroless")
@@ -62,13 +63,11 @@ def layers(docker, image: str) -> list[str]:
 
 def health(docker, container: str, wanted: str) -> list[dict]:
     """Wait until a container's health is as wanted; return its log of probes."""
-    deadline = time.monotonic() + 20
-    while True:
-        found = json.loads(docker("inspect", "--format", "{{json .State.Health}}", container).stdout)
-        if found["Status"] == wanted:
-            return found["Log"]
-        assert time.monotonic() < deadline, f"{container} is {found}\n{docker('logs', container).stdout}"
-        time.sleep(0.05)
+
+    def found() -> dict:
+        return json.loads(docker("inspect", "--format", "{{json .State.Health}}", container).stdout)
+
+    return until(lambda: (now := found())["Status"] == wanted and now, f"{container} {wanted}")["Log"]
 
 
 @pytest.fixture
@@ -428,11 +427,8 @@ def test_no_certificates(docker, build, name, tmp_path):
     docker("run", "--detach", "--name", name("peer"), build("Dockerfile.peer"))
     call = [build(), "/app", "healthcheck", "https://127.0.0.1:8443"]
     joined = ["run", "--rm", "--network", f"container:{name('peer')}"]
-    deadline = time.monotonic() + 20
-    while "-----END" not in (certificate := docker("logs", name("peer")).stdout):
-        assert time.monotonic() < deadline, "the peer printed no certificate"
-        time.sleep(0.05)
-    (tmp_path / "peer.crt").write_text(certificate)
+    said = until(lambda: (log := docker("logs", name("peer")).stdout).count("-----END") and log, "its certificate")
+    (tmp_path / "peer.crt").write_text(said)
     trusting = ["--volume", f"{tmp_path}/peer.crt:/etc/ssl/certs/ca-certificates.crt:ro"]
 
     assert "x509: certificate signed by unknown authority" in docker(*joined, *call, check=False).stderr

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from drydock.fixtures import until
 from drydock.layers import rows as stacks
 
 BASE = "python:3.13-slim"
@@ -301,10 +302,7 @@ def address(docker, build, name):
     """Where the image's own server hands out the archive."""
     docker("run", "--detach", "--publish", "127.0.0.1::8000", "--name", name("site"), build())
     port = docker("port", name("site"), "8000").stdout.split()[0]
-    deadline = time.monotonic() + 20
-    while "Serving" not in (said := docker("logs", name("site")).stdout):
-        assert time.monotonic() < deadline, f"the server does not start; it says: {said}"
-        time.sleep(0.05)
+    until(lambda: "Serving" in docker("logs", name("site")).stdout, "the start of the server")
     return f"http://{port}/copied/fruit.tar.gz"
 
 

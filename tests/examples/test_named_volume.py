@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from types import SimpleNamespace
 
 import pytest
+
+from drydock.fixtures import until
 
 
 @pytest.fixture
@@ -200,11 +201,8 @@ def test_rm_flag_removes_it(docker, build, name):
     docker("run", "--detach", "--rm", "--name", name("a"), "--init", build("Dockerfile.volume"), "sleep", "60")
     [volume] = names(docker, name("a"))
     docker("stop", name("a"))
-    deadline = time.monotonic() + 20
-    while exists(docker, volume) and time.monotonic() < deadline:
-        time.sleep(0.05)
 
-    assert not exists(docker, volume)
+    until(lambda: not exists(docker, volume), "the end of the volume")
 
 
 def test_name_wins(docker, build, count, name):

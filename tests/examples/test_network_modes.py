@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import json
 import secrets
-import time
 from ipaddress import IPv6Network, ip_address
 from types import SimpleNamespace
 
 import pytest
+
+from drydock.fixtures import until
 
 #: An address that nobody has: there is a way to it, or there is none.
 ELSEWHERE = "198.51.100.1"
@@ -23,18 +24,13 @@ def start(docker, build, name):
     def call(suffix, *options, command=()):
         docker("run", "--detach", "--name", name(suffix), *options, build(), *command)
         if not command:
-            _until(lambda: docker("exec", name(suffix), "ask", "127.0.0.1", check=False).returncode == 0)
+            until(
+                lambda: docker("exec", name(suffix), "ask", "127.0.0.1", check=False).returncode == 0,
+                "an answer of the server",
+            )
         return name(suffix)
 
     return call
-
-
-def _until(true, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture
@@ -92,7 +88,7 @@ def on_host(docker, start):
 
     def call(suffix, address):
         server = start(suffix, "--network", "host", command=["serve", address, "0"])
-        return _until(lambda: docker("logs", server).stdout.strip())
+        return until(lambda: docker("logs", server).stdout.strip(), "its first line")
 
     return call
 
@@ -301,7 +297,7 @@ def looker(docker, build, name):
             docker(*run, *serve)
         elif docker("port", container).stdout:
             became = "published"
-        return container, _until(lambda: docker("logs", container).stdout.strip()), became
+        return container, until(lambda: docker("logs", container).stdout.strip(), "its first line"), became
 
     return call
 

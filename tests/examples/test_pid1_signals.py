@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from drydock.fixtures import until
+
 SHELL = "shell form"
 NO_ANSWER = "exec form, no answer to SIGTERM"
 ANSWER = "exec form, an answer to SIGTERM"
@@ -53,17 +55,9 @@ class Life:
     log: str = ""
 
 
-def wait_until(condition, what: str) -> None:
-    """Wait until `condition` holds."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, f"not within 20 s: {what}"
-        time.sleep(0.05)
-
-
 def logged(docker, container: str, text: str) -> None:
     """Wait until a container has printed `text`."""
-    wait_until(lambda: text in docker("logs", container).stdout, f"{text!r} in the log of {container}")
+    until(lambda: text in docker("logs", container).stdout, f"{text!r} in the log of {container}")
 
 
 def processes(docker, container: str) -> list[str]:
@@ -201,9 +195,9 @@ def test_sleep_is_deaf_too(docker, name):
     for each, options in (("bare", []), ("init", ["--init"])):
         image = ["debian:trixie-slim", "sleep", "60"]
         docker("run", "--detach", "--name", name(each), *options, *image)
-        wait_until(lambda each=each: "sleep 60" in processes(docker, name(each)), "sleep")
+        until(lambda each=each: "sleep 60" in processes(docker, name(each)), "sleep")
         docker("kill", "--signal=TERM", name(each))
-    wait_until(lambda: state(docker, name("init"))[0] == "exited", "the end of sleep under --init")
+    until(lambda: state(docker, name("init"))[0] == "exited", "the end of sleep under --init")
 
     assert state(docker, name("init")) == ("exited", 143)
     assert state(docker, name("bare"))[0] == "running"
@@ -253,7 +247,7 @@ def test_kill_sends_any_signal(docker, build, name):
     docker("kill", "--signal=TERM", name("deaf"))
     run(docker, build(), name("polite"))
     docker("kill", "--signal=TERM", name("polite"))
-    wait_until(lambda: state(docker, name("polite"))[0] == "exited", "the end of polite.py")
+    until(lambda: state(docker, name("polite"))[0] == "exited", "the end of polite.py")
 
     assert state(docker, name("deaf"))[0] == "running"
     assert state(docker, name("polite")) == ("exited", 0)
@@ -263,7 +257,7 @@ def test_kill_forces(docker, build, name):
     """Without --signal docker kill sends SIGKILL, which no program can answer: exit status 137."""
     run(docker, build(), name("polite"))
     docker("kill", name("polite"))
-    wait_until(lambda: state(docker, name("polite"))[0] == "exited", "the end of polite.py")
+    until(lambda: state(docker, name("polite"))[0] == "exited", "the end of polite.py")
 
     assert state(docker, name("polite")) == ("exited", 137)
     assert FAREWELL not in docker("logs", name("polite")).stdout
@@ -292,8 +286,8 @@ def test_zombies(docker, build, name, measure):
         docker("run", "--detach", "--name", name(each), *options, build("Dockerfile.orphan"))
     for each in ("bare", "init"):
         logged(docker, name(each), "the orphan ends")
-    wait_until(lambda: zombies(docker, name("bare")) > 0, "a zombie")
-    wait_until(lambda: zombies(docker, name("init")) == 0, "no zombie under --init")
+    until(lambda: zombies(docker, name("bare")) > 0, "a zombie")
+    until(lambda: zombies(docker, name("init")) == 0, "no zombie under --init")
 
     measure("zombies", zombies(docker, name("bare")), "count", low=1, high=1)
     measure("zombies-init", zombies(docker, name("init")), "count", high=0)
@@ -306,7 +300,7 @@ def test_compose_init_and_grace(docker, folder, prefix):
     """In Compose init: true does what --init does, and stop_grace_period sets the timeout."""
     compose = ["compose", "--project-directory", str(folder), "--project-name", f"{prefix}-stack"]
     docker(*compose, "up", "--detach", "--build", timeout=300)
-    wait_until(lambda: docker(*compose, "logs").stdout.count("ready\n") == 2, "both services ready")
+    until(lambda: docker(*compose, "logs").stdout.count("ready\n") == 2, "both services ready")
     form = "{{.Config.StopTimeout}} {{.HostConfig.Init}}"
     polite, deaf = (docker("inspect", "--format", form, f"{prefix}-stack-{each}-1") for each in ("polite", "deaf"))
     docker(*compose, "stop")

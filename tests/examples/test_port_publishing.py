@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import time
 
 import pytest
+
+from drydock.fixtures import until
 
 #: How the answers of the program `ask` are told in the table.
 TOLD = {
@@ -25,17 +26,13 @@ def serve(docker, build, name):
 
     def call(suffix, *options, image="Dockerfile"):
         docker("run", "--detach", "--name", name(suffix), *options, build(image))
-        _until(lambda: docker("exec", name(suffix), "ask", "127.0.0.1", check=False).returncode == 0)
+        until(
+            lambda: docker("exec", name(suffix), "ask", "127.0.0.1", check=False).returncode == 0,
+            "an answer of the server",
+        )
         return name(suffix)
 
     return call
-
-
-def _until(true, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -152,7 +149,7 @@ def test_udp_has_to_be_said(docker, build, name):
 def test_server_on_localhost_is_out_of_reach(serve, published, docker, inspect):
     """A server that listens on 127.0.0.1 in its container is healthy, and never answers at its published port."""
     deaf = serve("deaf", "-p", "127.0.0.1::8000", image="Dockerfile.localhost")
-    _until(lambda: inspect(deaf)["State"]["Health"]["Status"] == "healthy")
+    until(lambda: inspect(deaf)["State"]["Health"]["Status"] == "healthy", "healthy")
     [(address, port)] = published(deaf)["8000/tcp"]
     answer = b""
     with contextlib.suppress(ConnectionError), socket.create_connection((address, port), 5) as connection:
@@ -222,7 +219,7 @@ def program(docker, build, name, gateway, host):
     with socket.create_server((gateway, 0)) as free:
         port = free.getsockname()[1]
     docker("run", "--detach", "--name", name("program"), "--network", "host", build(), "serve", gateway, str(port))
-    _until(lambda: host(f"{gateway}:{port}") == "answers")
+    until(lambda: host(f"{gateway}:{port}") == "answers", "an answer from the gateway")
     return port
 
 

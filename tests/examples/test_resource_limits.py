@@ -93,7 +93,7 @@ def test_what_each_limit_does(told, table):
 
 def test_out_of_memory(ended):
     """A program that takes more memory than its limit is killed: exit status 137, and OOMKilled is true."""
-    state = ended(MEMORY, "python", "cache.py", "host")
+    state = ended(MEMORY, "linger", "python", "cache.py", "host")
 
     assert (state["ExitCode"], state["OOMKilled"]) == (137, True)
 

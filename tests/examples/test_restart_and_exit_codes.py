@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from drydock.fixtures import until
+
 POLICIES = ("no", "on-failure:3", "unless-stopped", "always")
 #: What happens to a container, by what its program is told and by what is done to it.
 EVENTS = {
@@ -20,14 +22,6 @@ EVENTS = {
 }
 FOREVER = "started again and again"
 NEVER = "stays ended"
-
-
-def wait_until(condition, what: str) -> None:
-    """Wait until `condition` holds."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, f"not within 30 s: {what}"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -54,7 +48,7 @@ def running(docker, build, name):
 
     def call(*words: str, options=(), dockerfile="Dockerfile", suffix="c"):
         docker("run", "--detach", "--stop-timeout=1", "--name", name(suffix), *options, build(dockerfile), *words)
-        wait_until(lambda: "started" in docker("logs", name(suffix)).stdout, "the program's start")
+        until(lambda: "started" in docker("logs", name(suffix)).stdout, "the program's start")
         return name(suffix)
 
     return call
@@ -206,7 +200,7 @@ def meaning(code: int) -> str:
 def stop(docker, inspect, container: str, action: str = "stop") -> dict:
     """Stop or kill a container, and return its state."""
     docker(action, container)
-    wait_until(lambda: inspect(container)["State"]["Status"] == "exited", f"the end of {container}")
+    until(lambda: inspect(container)["State"]["Status"] == "exited", f"the end of {container}")
     return inspect(container)["State"]
 
 
@@ -236,9 +230,9 @@ def outcomes(docker, build, prefix, engine):
         options = ["--restart", policy, "--stop-timeout=2", "--name", container]
         docker("run", "--detach", *options, image, *words)
         if action:
-            wait_until(lambda: docker("logs", container).stdout, "the program's start")
+            until(lambda: docker("logs", container).stdout, "the program's start")
             docker(action, container)
-        wait_until(lambda: settled(container), f"{event} under {policy}")
+        until(lambda: settled(container), f"{event} under {policy}")
         count = look(container)[1]
         docker("rm", "--force", container)
         return NEVER if count == 0 else FOREVER if count > 3 else f"started again {count} times"
@@ -280,10 +274,10 @@ def test_start_counts_anew(docker, running, inspect, only_docker):
         found = inspect(container)
         return (found["State"]["Status"], found["RestartCount"]) == ("exited", 3)
 
-    wait_until(given_up, "the third restart")
+    until(given_up, "the third restart")
     docker("start", container)
-    wait_until(lambda: docker("logs", container).stdout.count("started") == 8, "three more restarts")
-    wait_until(given_up, "the third restart again")
+    until(lambda: docker("logs", container).stdout.count("started") == 8, "three more restarts")
+    until(given_up, "the third restart again")
 
     assert docker("logs", container).stdout == "started\n" * 8
 
@@ -292,7 +286,7 @@ def test_stop_ends_a_loop(docker, running, inspect, only_docker):
     """A container that is started again and again stays ended after docker stop."""
     only_docker("Podman counts its restarts, and waits between them, in another way")
     container = running("status", "0", options=["--restart", "always"])
-    wait_until(lambda: inspect(container)["RestartCount"] > 1, "a restart")
+    until(lambda: inspect(container)["RestartCount"] > 1, "a restart")
     docker("stop", container)
 
     assert inspect(container)["State"]["Status"] == "exited"
@@ -339,7 +333,7 @@ def gaps(docker, build, container: str, inspect) -> list[float]:
     """Return the seconds from each end of a container that is restarted to its next start, by the engine's events."""
     since = f"{time.time():.9f}"
     docker("run", "--detach", "--restart", "always", "--name", container, build(), "status", "1")
-    wait_until(lambda: inspect(container)["RestartCount"] > 5, "a sixth restart")
+    until(lambda: inspect(container)["RestartCount"] > 5, "a sixth restart")
     kept = ["--filter", f"container={container}", "--filter", "event=die", "--filter", "event=start"]
     said = docker("events", "--since", since, "--until", f"{time.time():.9f}", *kept, "--format", "{{json .}}").stdout
     events = [json.loads(line) for line in said.splitlines()]
@@ -354,9 +348,9 @@ def gaps(docker, build, container: str, inspect) -> list[float]:
 def test_both_in_one(docker, running, inspect):
     """Of two programs in one container only process 1 counts: the other one failed, and the container runs on."""
     container = running(dockerfile="Dockerfile.both", options=["--restart", "always"])
-    wait_until(lambda: docker("logs", container).stdout == "started\n" * 2, "the start of both")
+    until(lambda: docker("logs", container).stdout == "started\n" * 2, "the start of both")
     listed = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"
-    wait_until(lambda: "status" not in docker("exec", container, "sh", "-c", listed).stdout, "the worker's end")
+    until(lambda: "status" not in docker("exec", container, "sh", "-c", listed).stdout, "the worker's end")
     found = inspect(container)
 
     assert (found["State"]["Status"], found["RestartCount"]) == ("running", 0)
@@ -368,7 +362,7 @@ def test_one_each(docker, folder, prefix, inspect, only_docker):
     compose = ["compose", "--project-directory", str(folder), "--project-name", f"{prefix}-stack"]
     docker(*compose, "up", "--detach", "--build", timeout=300)
     server, worker = f"{prefix}-stack-server-1", f"{prefix}-stack-worker-1"
-    wait_until(lambda: inspect(worker)["State"]["Status"] == "exited", "the worker given up")
+    until(lambda: inspect(worker)["State"]["Status"] == "exited", "the worker given up")
     policies = [inspect(each)["HostConfig"]["RestartPolicy"] for each in (server, worker)]
     counts = [inspect(each)["RestartCount"] for each in (server, worker)]
     docker(*compose, "down")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 import statistics
-import time
 from datetime import datetime
 
 import pytest
 
-from drydock.fixtures import RUNS
+from drydock.fixtures import RUNS, until
 
 #: Seconds until a machine that is emulated on a busy computer must have said all it has to say.
 DEADLINE = 180
@@ -53,10 +52,7 @@ def idle(docker, build, prefix):
     names = {target: f"{prefix}-idle-{target}" for target in ("container", "vm")}
     docker("run", "--detach", "--name", names["container"], build(target="container"), "sleep", "600")
     docker("run", "--detach", "--name", names["vm"], build(target="vm"), f"{KERNEL} stay=600")
-    end = time.monotonic() + DEADLINE
-    while "counting" not in (log := docker("logs", names["vm"]).stdout):
-        assert time.monotonic() < end, f"the machine does not get ready: {log}"
-        time.sleep(0.05)
+    until(lambda: "counting" in docker("logs", names["vm"]).stdout, "the machine ready", DEADLINE)
     return names
 
 

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from drydock.fixtures import until
+
 
 @pytest.fixture
 def idle(docker, build, name):
@@ -19,12 +21,9 @@ def idle(docker, build, name):
     return call
 
 
-def gone(docker, container, seconds=20):
-    """Wait until the container is gone, and say whether it is."""
-    deadline = time.monotonic() + seconds
-    while docker("container", "inspect", container, check=False).returncode == 0 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return docker("container", "inspect", container, check=False).returncode == 1
+def gone(docker, container):
+    """Wait until the container is gone."""
+    return until(lambda: docker("container", "inspect", container, check=False).returncode == 1, "its removal")
 
 
 @pytest.fixture
