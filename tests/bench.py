@@ -78,9 +78,9 @@ def pasted(text: str) -> str:
         return _fenced("\n".join("\n".join([f"$ {step.command}", *step.output]) for step in steps), "console")
 
     text = DIRECTIVE.sub(fence, text)
-    text = re.sub(r"^:::\{example-page\} ([\w-]+)\n:::$", lambda found: _whole(found[1]), text, flags=re.MULTILINE)
+    text = re.sub(r"^(:::|```)\{example-page\} ([\w-]+)\n\1$", lambda found: _whole(found[2]), text, flags=re.MULTILINE)
     text = re.sub(
-        r"^(:::|```)\{(?:examples|census|compatibility|totals)\}.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL
+        r"^(:::|```)\{(?:examples|census|compatibility|totals|versions)\}.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL
     )
     return _unmeasured(PICTURE.sub("", text))
 

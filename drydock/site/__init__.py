@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drydock.site import census, checks, generate, pages, proof, prose, publish, shelf
+from drydock.site import census, checks, generate, late, pages, proof, prose, publish, shelf
 from drydock.site.census import CensusDirective
 from drydock.site.compatibility import CompatibilityDirective
 from drydock.site.directives import (
@@ -63,6 +63,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("doctree-resolved", census.show)
     app.connect("doctree-resolved", proof.show)
     app.connect("doctree-resolved", publish.link)
+    app.connect("doctree-resolved", late.render)
     app.connect("build-finished", publish.publish)
     app.connect("build-finished", census.finish)
 

@@ -16,8 +16,8 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from drydock.errors import MalformedError
-from drydock.site.blocks import prose
 from drydock.site.pages import Page, current, generated, owner, pages
+from drydock.site.sentences import prose
 from drydock.site.shelf import shelf
 from drydock.site.slack import Slack, slack
 from drydock.site.tables import Cell, table

@@ -8,10 +8,11 @@ from docutils import nodes
 
 from drydock.evidence import DEFAULT_ENGINE, Claim, Replayed, Run
 from drydock.example import Example
-from drydock.site.blocks import page_link, prose
+from drydock.site.blocks import page_link
 from drydock.site.directives import ExampleDirective
 from drydock.site.own_page import heading
 from drydock.site.pages import FOLDER
+from drydock.site.sentences import prose
 from drydock.site.shelf import shelf
 from drydock.site.tables import Cell, table
 

@@ -11,10 +11,12 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from drydock.errors import MalformedError, MissingError
 from drydock.example import Example
 from drydock.site import units
-from drydock.site.blocks import badge, facts, file_block, page_link, prose, told, transcript_block
+from drydock.site.blocks import file_block, page_link, transcript_block
+from drydock.site.captions import badge, facts
 from drydock.site.pages import FOLDER
 from drydock.site.pictures import picture
 from drydock.site.publish import zipped
+from drydock.site.sentences import Said, prose
 from drydock.site.shelf import shelf
 from drydock.site.warn import warn_of
 
@@ -128,7 +130,7 @@ class ExamplesDirective(ExampleDirective):
         idea = nodes.paragraph("", "", *prose(example.idea))
         proof = nodes.paragraph("", counted, classes=["drydock-proof"])
         download = zipped(example.slug, "zip", f" of the example {example.slug}")
-        proof += [badge(self.env, example), nodes.Text(" "), download]
+        proof += [*badge(self.env, example).nodes(), nodes.Text(" "), download]
         return nodes.list_item("", title, idea, proof)
 
 
@@ -138,16 +140,16 @@ class MeasuredRole(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[system_message]]:
         """Return the measure's value; report an author's mistake where the role stands."""
         try:
-            return [self._shown()], []
+            return self._shown(), []
         except (MissingError, MalformedError) as error:
             warn_of(error, self.env, self.get_location())
             return [], []
 
-    def _shown(self) -> nodes.Node:
+    def _shown(self) -> list[nodes.Node]:
         slug, _, name = self.text.partition(":")
         example = shelf(self.env).example(slug.strip())
         shelf(self.env).depend(self.env, example)
         evidence = shelf(self.env).evidence(example)
         measure = evidence.measure(name.strip())
         assert evidence.run is not None  # else there were no measures
-        return told(units.shown(measure), f"measured on {facts(evidence.run)}", "drydock-measured")
+        return Said(units.shown(measure), f"measured on {facts(evidence.run)}", "drydock-measured").nodes()

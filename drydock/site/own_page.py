@@ -12,11 +12,13 @@ from drydock.errors import MalformedError
 from drydock.evidence import Claim, Measure, Run
 from drydock.example import Example
 from drydock.site import units
-from drydock.site.blocks import badge, engine, facts, file_block, prose, told, transcript_block
+from drydock.site.blocks import file_block, transcript_block
+from drydock.site.captions import badge, engine, facts
 from drydock.site.directives import ExampleDirective
 from drydock.site.publish import published, source_of_test, zipped
+from drydock.site.sentences import Said, prose
 from drydock.site.shelf import shelf
-from drydock.site.tables import table
+from drydock.site.tables import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +43,7 @@ class ExamplePageDirective(ExampleDirective):
             "Measures": measures(runs),
         }
         idea = nodes.paragraph("", "", *prose(example.idea))
-        proof = nodes.paragraph("", "", badge(self.env, example), classes=["drydock-proof"])
+        proof = nodes.paragraph("", "", *badge(self.env, example).nodes(), classes=["drydock-proof"])
         return [idea, proof, *(self._section(title, body) for title, body in sections.items() if body)]
 
     def _section(self, title: str, body: list[nodes.Node]) -> nodes.section:
@@ -106,8 +108,8 @@ def claims(runs: list[Run]) -> list[nodes.Node]:
     tests = dict.fromkeys(test for run in runs for test in run.claims)
     if not tests:
         return []
-    rows = [[_sentence(test, runs), *(_mark(run.claims.get(test)) for run in runs)] for test in tests]
-    return [table(["Claim", *(f"{heading(run)} · {run.date}" for run in runs)], rows, "drydock-claims")]
+    body = [[_sentence(test, runs), *(_mark(run.claims.get(test)) for run in runs)] for test in tests]
+    return [rows(["Claim", *(f"{heading(run)} · {run.date}" for run in runs)], body, "drydock-claims")]
 
 
 def _source(example: Example) -> list[nodes.Node]:
@@ -128,15 +130,15 @@ def heading(run: Run) -> str:
     return engine(run) + (f" ({store} store)" if store == "containerd" else "")
 
 
-def _sentence(test: str, runs: list[Run]) -> list[nodes.Node]:
-    return prose(next(run.claims[test].sentence for run in runs if test in run.claims))
+def _sentence(test: str, runs: list[Run]) -> Said:
+    return Said(next(run.claims[test].sentence for run in runs if test in run.claims))
 
 
-def _mark(claim: Claim | None) -> list[nodes.Node]:
+def _mark(claim: Claim | None) -> Said:
     if claim is None:
-        return [nodes.Text("not asked")]
+        return Said("not asked")
     reason = f": {claim.reason}" if claim.reason else ""
-    return [nodes.inline("", f"{MARKS[claim.outcome]}{reason}", classes=[f"drydock-{claim.outcome}"])]
+    return Said(f"{MARKS[claim.outcome]}{reason}", kind=f"drydock-{claim.outcome}")
 
 
 def measures(runs: list[Run]) -> list[nodes.Node]:
@@ -144,13 +146,9 @@ def measures(runs: list[Run]) -> list[nodes.Node]:
     names = sorted({name for run in runs for name in run.measures})
     if not names:
         return []
-    rows = [[_name(name), *(_value(run.measures.get(name), run) for run in runs)] for name in names]
-    return [table(["Measure", *(f"{heading(run)} · {run.date}" for run in runs)], rows, "drydock-measures")]
+    body = [[Said(name), *(_value(run.measures.get(name), run) for run in runs)] for name in names]
+    return [rows(["Measure", *(f"{heading(run)} · {run.date}" for run in runs)], body, "drydock-measures")]
 
 
-def _name(name: str) -> list[nodes.Node]:
-    return [nodes.Text(name)]
-
-
-def _value(measure: Measure | None, run: Run) -> list[nodes.Node]:
-    return [told(units.shown(measure), f"measured on {facts(run)}")] if measure else [nodes.Text("not taken")]
+def _value(measure: Measure | None, run: Run) -> Said:
+    return Said(units.shown(measure), f"measured on {facts(run)}") if measure else Said("not taken")

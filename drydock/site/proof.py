@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from docutils import nodes
@@ -10,15 +11,18 @@ from sphinx.util.docutils import SphinxDirective
 
 from drydock.errors import MalformedError
 from drydock.evidence import DEFAULT_ENGINE, Claim, Run
-from drydock.site.blocks import engine, facts, page_link, prose, told
+from drydock.site.captions import engine, facts
 from drydock.site.census import count
 from drydock.site.directives import ExampleDirective
+from drydock.site.late import held
 from drydock.site.own_page import heading
-from drydock.site.pages import current
+from drydock.site.pages import current, own
+from drydock.site.sentences import Said, marked, prose
 from drydock.site.shelf import shelf
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+    from sphinx.builders import Builder
     from sphinx.environment import BuildEnvironment
 
     from drydock.example import Example
@@ -44,22 +48,40 @@ class ClaimsDirective(ExampleDirective):
         if not runs:
             return []
         on = ", ".join(f"{_upheld(run)} of {len(run.claims)} on {heading(run)}" for run in runs.values())
-        return [
-            _raw(Markup('<details class="drydock-rests"><summary>{}: {}</summary>').format(example.slug, on)),
-            nodes.paragraph("", "", nodes.Text("Claims of "), page_link(self.env, example.slug, example.slug)),
-            nodes.bullet_list("", *map(_item, runs.get(DEFAULT_ENGINE, next(iter(runs.values()))).claims.values())),
-            _raw(Markup("</details>")),
-        ]
+        run = runs.get(DEFAULT_ENGINE, next(iter(runs.values())))
+        return [held(Rests(example.slug, on, tuple(map(_said, run.claims.values()))))]
 
 
-def _item(claim: Claim) -> nodes.list_item:
+def _said(claim: Claim) -> str:
     """Return the claim as a line. On which engines it holds is on the example's page."""
-    doubt = [] if claim.outcome == "passed" else [nodes.Text(f" ({claim.outcome}: {claim.reason})")]
-    return nodes.list_item("", nodes.paragraph("", "", *prose(claim.sentence), *doubt))
+    return claim.sentence + ("" if claim.outcome == "passed" else f" ({claim.outcome}: {claim.reason})")
 
 
-def _raw(html: Markup) -> nodes.raw:
-    return nodes.raw("", str(html), format="html")
+@dataclass(frozen=True)
+class Rests:
+    """The claims of one example that a page rests on.
+
+    :ivar upheld: how many of them were upheld on which engine.
+    """
+
+    slug: str
+    upheld: str
+    claims: tuple[str, ...]
+
+    def html(self, builder: Builder, docname: str) -> Markup:
+        """Return them as a part that opens."""
+        items = Markup("\n").join(Markup("<li><p>{}</p></li>").format(marked(claim)) for claim in self.claims)
+        uri = builder.get_relative_uri(docname, own(self.slug))
+        return Markup(
+            '<details class="drydock-rests"><summary>{0}: {1}</summary>\n'
+            '<p>Claims of <a class="reference internal" href="{2}">{0}</a></p>\n'
+            '<ul class="simple">\n{3}\n</ul>\n</details>'
+        ).format(self.slug, self.upheld, uri, items)
+
+    def nodes(self) -> list[nodes.Node]:
+        """Return them as a list."""
+        items = [nodes.list_item("", nodes.paragraph("", "", *prose(claim))) for claim in self.claims]
+        return [nodes.paragraph("", f"{self.slug}: {self.upheld}"), nodes.bullet_list("", *items)]
 
 
 def _upheld(run: Run) -> int:
@@ -95,11 +117,11 @@ def _totals(env: BuildEnvironment) -> nodes.Node:
         _number(census.blocks, nodes.Text("code blocks, all of them from tested examples")),
         _number(sum(map(_replayed, default)), nodes.Text("commands run, their output compared")),
         _number(sum(_upheld(run) for run in default), nodes.Text("claims, each asserted by a test")),
-        _number(len(engines), told("engine" if len(engines) == 1 else "engines", ", ".join(engines.values()))),
+        _number(len(engines), *Said("engine" if len(engines) == 1 else "engines", ", ".join(engines.values())).nodes()),
     ]
     if default:
         last = default[-1]
-        lines.append(_fact(last.date, told(f"last run, on {engine(last)}", facts(last))))
+        lines.append(_fact(last.date, *Said(f"last run, on {engine(last)}", facts(last)).nodes()))
     items = [nodes.list_item("", nodes.paragraph("", "", *line)) for line in lines]
     return nodes.bullet_list("", *items, classes=["drydock-totals"])
 
@@ -112,9 +134,9 @@ def _fresh(env: BuildEnvironment, example: Example) -> dict[str, Run]:
         return {}
 
 
-def _number(value: int, what: nodes.Node) -> list[nodes.Node]:
-    return _fact(f"{value:,}", what)
+def _number(value: int, *what: nodes.Node) -> list[nodes.Node]:
+    return _fact(f"{value:,}", *what)
 
 
-def _fact(value: str, what: nodes.Node) -> list[nodes.Node]:
-    return [nodes.strong("", value), nodes.Text(" "), what]
+def _fact(value: str, *what: nodes.Node) -> list[nodes.Node]:
+    return [nodes.strong("", value), nodes.Text(" "), *what]

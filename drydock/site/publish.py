@@ -66,10 +66,15 @@ def link(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
 
 def _linked(builder: Builder, docname: str, node: nodes.inline) -> nodes.Node:
-    target = quote(relative_uri(builder.get_target_uri(docname), node["drydock_target"]))
+    uri = target(builder, docname, node["drydock_target"])
     if "drydock_download" in node:
-        return addnodes.download_reference("", "", *node.children, refuri=target, classes=["drydock-zip"])
-    return nodes.reference("", "", *node.children, refuri=target, internal=True)
+        return addnodes.download_reference("", "", *node.children, refuri=uri, classes=["drydock-zip"])
+    return nodes.reference("", "", *node.children, refuri=uri, internal=True)
+
+
+def target(builder: Builder, docname: str, path: str) -> str:
+    """Return where the published file `path` is, as the page `docname` has to link it."""
+    return quote(relative_uri(builder.get_target_uri(docname), path))
 
 
 def publish(app: Sphinx, exception: Exception | None) -> None:

@@ -1,27 +1,74 @@
-"""Tables, from rows of cells."""
+"""Tables: of sentences, as the evidence has them by the hundred, and of nodes, where links are in them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from docutils import nodes
+from markupsafe import Markup
 
-from drydock.site.blocks import prose
+from drydock.site.late import held
+from drydock.site.sentences import Said, marked, prose
+
+if TYPE_CHECKING:
+    from sphinx.builders import Builder
 
 Cell = Sequence[nodes.Node]
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], *classes: str, stub: bool = False) -> nodes.table:
-    """Return a table with the headings `head`, and the inline nodes of `rows` in its cells.
+@dataclass(frozen=True)
+class Rows:
+    """A table of sentences.
+
+    :ivar stub: the first cell of each row is its heading.
+    """
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[Said, ...], ...]
+    kind: str
+    stub: bool = False
+
+    def html(self, builder: Builder, docname: str) -> Markup:
+        """Return it as HTML."""
+        head = Markup().join(Markup('<th class="head"><p>{}</p></th>').format(marked(text)) for text in self.head)
+        body = Markup("\n").join(Markup("<tr>{}</tr>").format(Markup().join(self._cells(row))) for row in self.rows)
+        return Markup(
+            '<div class="table-wrapper colwidths-auto {0} docutils container">\n'
+            '<table class="{0} docutils align-default">\n'
+            "<thead>\n<tr>{1}</tr>\n</thead>\n<tbody>\n{2}\n</tbody>\n</table>\n</div>\n"
+        ).format(self.kind, head, body)
+
+    def _cells(self, row: tuple[Said, ...]) -> list[Markup]:
+        names = ["th" if self.stub and not index else "td" for index in range(len(row))]
+        kinds = [Markup(' class="stub"') if name == "th" else Markup() for name in names]
+        return [
+            Markup("<{0}{1}><p>{2}</p></{0}>").format(Markup(name), kind, said.html())
+            for name, kind, said in zip(names, kinds, row, strict=True)
+        ]
+
+    def nodes(self) -> list[nodes.Node]:
+        """Return it as nodes."""
+        return [table(self.head, [[said.nodes() for said in row] for row in self.rows], self.kind, stub=self.stub)]
+
+
+def rows(head: Sequence[str], body: Sequence[Sequence[Said]], kind: str, *, stub: bool = False) -> nodes.container:
+    """Return a table with the headings `head`, and the sentences of `body` in its cells."""
+    return held(Rows(tuple(head), tuple(map(tuple, body)), kind, stub))
+
+
+def table(head: Sequence[str], body: Sequence[Sequence[Cell]], *classes: str, stub: bool = False) -> nodes.table:
+    """Return a table with the headings `head`, and the inline nodes of `body` in its cells.
 
     :param stub: the first cell of each row is its heading.
     """
-    widths = [_width(column) for column in zip(*rows, strict=True)]
+    widths = [_width(column) for column in zip(*body, strict=True)]
     group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in widths), cols=len(head))
     if stub:
         next(iter(group.findall(nodes.colspec)))["stub"] = 1
     group += nodes.thead("", _row([prose(text) for text in head]))
-    group += nodes.tbody("", *map(_row, rows))
+    group += nodes.tbody("", *map(_row, body))
     return nodes.table("", group, classes=["colwidths-auto", *classes])
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from docutils import nodes
 
 from drydock.errors import MissingError, near
-from drydock.site.blocks import page_link, prose
+from drydock.site.blocks import page_link
 from drydock.site.directives import ExampleDirective
 from drydock.site.pages import FOLDER
+from drydock.site.sentences import prose
 from drydock.site.shelf import shelf
 from drydock.site.tables import Cell, table
 from drydock.versions import FILE, Base, Program, load, users

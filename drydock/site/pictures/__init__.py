@@ -14,10 +14,12 @@ from markupsafe import Markup
 from drydock.evidence import KINDS, TIMED, Scalar, Table
 from drydock.example import Example
 from drydock.site import units
-from drydock.site.blocks import badge, page_link, prose
+from drydock.site.captions import Caption, badge
+from drydock.site.late import held
 from drydock.site.pictures import chart, layers, lifecycle, network, timeline
+from drydock.site.sentences import Said
 from drydock.site.shelf import shelf
-from drydock.site.tables import table
+from drydock.site.tables import rows
 
 if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
@@ -53,7 +55,7 @@ def picture(env: BuildEnvironment, example: Example, name: str, caption: str = "
     unique = f"drydock-picture-{env.new_serialno('drydock-picture')}"
     opened = [
         _raw(Markup('<figure class="drydock-block drydock-picture drydock-{}"><figcaption>').format(found.kind)),
-        nodes.paragraph("", "", *_caption(env, example, caption), classes=["drydock-caption"]),
+        held(Caption(example.slug, "", caption, badge(env, example))),
         _raw(Markup("</figcaption>")),
     ]
     if found.kind == "grid":  # it is a table
@@ -67,31 +69,24 @@ def picture(env: BuildEnvironment, example: Example, name: str, caption: str = "
     ]
 
 
-def _caption(env: BuildEnvironment, example: Example, caption: str) -> list[nodes.Node]:
-    name = nodes.inline("", "", page_link(env, example.slug, example.slug), classes=["drydock-name"])
-    if caption:
-        name += [nodes.Text(" · "), *prose(caption)]
-    return [name, nodes.Text(" "), badge(env, example)]
-
-
 def _raw(html: Markup) -> nodes.raw:
     return nodes.raw("", str(html), format="html")
 
 
-def _grid(found: Table) -> nodes.table:
+def _grid(found: Table) -> nodes.Node:
     """Return the cells of `found` where they belong, with a heading per column and one per row."""
     columns = list(dict.fromkeys(str(row["column"]) for row in found.rows))
     cells = {(row["row"], row["column"]): str(row["cell"]) for row in found.rows}
     heads = dict.fromkeys(str(row["row"]) for row in found.rows)
-    rows = [[prose(head), *(prose(cells[head, column]) for column in columns)] for head in heads]
-    return table(["", *columns], rows, "drydock-grid", stub=True)
+    body = [[Said(head), *(Said(cells[head, column]) for column in columns)] for head in heads]
+    return rows(["", *columns], body, "drydock-grid", stub=True)
 
 
-def text_of(found: Table) -> nodes.table:
+def text_of(found: Table) -> nodes.Node:
     """Return the rows of `found` as they are, with units."""
     head = [HEADINGS.get(column, column.capitalize()) for column in KINDS[found.kind]]
-    rows = [[[nodes.Text(_cell(column, row[column]))] for column in KINDS[found.kind]] for row in found.rows]
-    return table(head, rows, "drydock-rows")
+    body = [[Said(_cell(column, row[column])) for column in KINDS[found.kind]] for row in found.rows]
+    return rows(head, body, "drydock-rows")
 
 
 def _cell(column: str, value: Scalar) -> str:

@@ -1,0 +1,103 @@
+"""What stands above a block or a picture: its example, its file, when it was last run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+from markupsafe import Markup
+
+from drydock.evidence import Run
+from drydock.example import Example
+from drydock.site import pages
+from drydock.site.pages import Block
+from drydock.site.publish import FOLDER, publishes, target
+from drydock.site.sentences import Said, marked, plain
+from drydock.site.shelf import shelf
+
+if TYPE_CHECKING:
+    from sphinx.builders import Builder
+    from sphinx.environment import BuildEnvironment
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A caption.
+
+    :ivar slug: the example; it is linked, and so is its zip, unless the page is its own.
+    :ivar path: the file that is shown, or "".
+    :ivar said: what else is said: a region's name, or an author's words, with code in backticks.
+    """
+
+    slug: str
+    path: str
+    said: str
+    badge: Said
+
+    def html(self, builder: Builder, docname: str) -> Markup:
+        """Return it as HTML on the page `docname`, with links to all that `builder` has."""
+        own = docname == pages.own(self.slug)
+        uri = builder.get_relative_uri(docname, pages.own(self.slug))
+        home = Markup('<a class="reference internal" href="{}">{}</a>').format(uri, self.slug)
+        file: str = self.path
+        download = Markup()
+        if publishes(builder) and self.path:
+            uri = target(builder, docname, f"{FOLDER}/{self.slug}/{self.path}")
+            file = Markup('<a class="reference internal" href="{}">{}</a>').format(uri, self.path)
+            if not own:  # that page begins with the zip
+                download = Markup(
+                    ' <a class="reference download internal drydock-zip" download="" href="{}">zip'
+                    '<span class="drydock-unseen"> of the example {}</span></a>'
+                ).format(target(builder, docname, f"{FOLDER}/{self.slug}.zip"), self.slug)
+        named = Markup(" / ").join(part for part in ("" if own else home, file) if part)
+        said = Markup(" · ").join(part for part in (named, marked(self.said)) if part)
+        return Markup('<p class="drydock-caption"><span class="drydock-name">{}</span> {}{}</p>').format(
+            said, self.badge.html(), download
+        )
+
+    def nodes(self) -> list[nodes.Node]:
+        """Return its text."""
+        named = " / ".join(filter(None, [self.slug, self.path]))
+        text = " · ".join(filter(None, [named, plain(self.said)]))
+        return [nodes.paragraph("", f"{text} {self.badge.text}")]
+
+
+def badge(env: BuildEnvironment, example: Example, block: Block | None = None) -> Said:
+    """Return what the evidence says of `example`: on which engine and when it was last run, as it is now.
+
+    :param block: the block that it stands at; of a transcript it says whether that was skipped.
+    :raises MalformedError: the evidence does not parse.
+    """
+    run = shelf(env).evidence(example).run
+    doubt = _doubt(run, shelf(env).digest(example), block)
+    if run is None or doubt:
+        return Said(doubt, kind="drydock-badge drydock-doubt")
+    bases = ", stand-ins" if run.engine.get("base_images") == "stand-ins" else ""
+    return Said(f"run on {engine(run)}{bases} · {run.date}", facts(run), "drydock-badge")
+
+
+def _doubt(run: Run | None, digest: str, block: Block | None) -> str:
+    """Return why `run` does not speak for the example with the `digest`, or for the transcript in `block`; else ""."""
+    if run is None:
+        return "not run yet"
+    if run.digest != digest:
+        return "changed since it was run"
+    if block is None or block.kind != "transcript":
+        return ""
+    replayed = run.transcripts.get(PurePosixPath(block.path).stem)
+    if replayed is None:
+        return "not run yet"
+    return "" if replayed.outcome == "passed" else f"{replayed.outcome} on {engine(run)}: {replayed.reason}"
+
+
+def engine(run: Run) -> str:
+    """Return the engine of `run` as its readers call it: ``Docker 28.5.2``."""
+    return f"{run.engine.get('name', 'engine')} {run.engine.get('version', '')}".strip()
+
+
+def facts(run: Run) -> str:
+    """Return what else the evidence says of the engine of `run`, for a tooltip."""
+    known = [f"{key.replace('_', ' ')}: {value}" for key, value in run.engine.items() if key not in ("name", "version")]
+    return ", ".join([f"{engine(run)} on {run.date}", *known])

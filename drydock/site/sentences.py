@@ -1,0 +1,66 @@
+"""Sentences of READMEs, docstrings and tables of evidence: code in backticks is code, a link is its text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from docutils import nodes
+from markupsafe import Markup
+
+
+def prose(text: str) -> list[nodes.Node]:
+    """Return the sentence `text` as nodes."""
+    return [nodes.literal("", part) if code else nodes.Text(part) for part, code in _parts(text)]
+
+
+def marked(text: str) -> Markup:
+    """Return the sentence `text` as HTML."""
+    code = Markup('<code class="docutils literal notranslate">{}</code>')
+    return Markup().join(code.format(part) if is_code else part for part, is_code in _parts(text))
+
+
+def plain(text: str) -> str:
+    """Return the sentence `text` without its marks."""
+    return "".join(part for part, _ in _parts(text))
+
+
+def _parts(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the parts of a sentence in turn, each with whether it is code."""
+    unlinked = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", text)
+    parts = re.split(r"(`+)(.+?)\1", unlinked)
+    for index in range(0, len(parts), 3):
+        if parts[index]:
+            yield parts[index], False
+        if index + 2 < len(parts):
+            yield parts[index + 2].strip(), True
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence with a tooltip, or with a class of its own.
+
+    :ivar facts: the tooltip; where a builder has none, only the text stays.
+    """
+
+    text: str
+    facts: str = ""
+    kind: str = ""
+
+    def html(self) -> Markup:
+        """Return it as HTML."""
+        if not (self.facts or self.kind):
+            return marked(self.text)
+        name, title = ("abbr", Markup(' title="{}"').format(self.facts)) if self.facts else ("span", Markup())
+        kind = Markup(' class="{}"').format(self.kind) if self.kind else Markup()
+        return Markup("<{0}{1}{2}>{3}</{0}>").format(Markup(name), kind, title, marked(self.text))
+
+    def nodes(self) -> list[nodes.Node]:
+        """Return it as nodes."""
+        classes = self.kind.split()
+        if self.facts:
+            told = nodes.abbreviation("", "", *prose(self.text), explanation=self.facts, drydock_told=True)
+            told["classes"] = classes
+            return [told]
+        return [nodes.inline("", "", *prose(self.text), classes=classes)] if classes else prose(self.text)
