@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -68,6 +69,25 @@ def only_docker(engine: Engine) -> Callable[[str], None]:
             pytest.skip(reason)
 
     return call
+
+
+@pytest.fixture
+def needs(engine: Engine) -> Callable[[str, str, str], None]:
+    """Skip a claim that asks for a newer part of the engine: ``needs("buildx", "0.14", "older ones do not ...")``.
+
+    The part is one of the engine's facts that is a version: ``version``, ``compose``, ``buildx``.
+    """
+
+    def call(part: str, least: str, reason: str) -> None:
+        found = engine.facts[part]
+        if _version(found) < _version(least):
+            pytest.skip(f"{reason} ({'the engine' if part == 'version' else part} is {found})")
+
+    return call
+
+
+def _version(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", text)]
 
 
 @pytest.fixture(scope="module")

@@ -80,7 +80,10 @@ def pasted(text: str) -> str:
     text = DIRECTIVE.sub(fence, text)
     text = re.sub(r"^(:::|```)\{example-page\} ([\w-]+)\n\1$", lambda found: _whole(found[2]), text, flags=re.MULTILINE)
     text = re.sub(
-        r"^(:::|```)\{(?:examples|census|compatibility|totals|versions)\}.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL
+        r"^(:::|```)\{(?:examples|census|compatibility|totals|versions)\}.*?^\1$",
+        "",
+        text,
+        flags=re.MULTILINE | re.DOTALL,
     )
     return _unmeasured(PICTURE.sub("", text))
 

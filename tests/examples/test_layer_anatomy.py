@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from drydock import builds
 from drydock.fixtures import until
 from drydock.layers import rows as stacks
 
@@ -96,14 +97,6 @@ def written(docker, folder, name):
         return name("image")
 
     return call
-
-
-def cached(log):
-    """Return of each step in a build's log its name and whether it came from the cache."""
-    steps = {}
-    for vertex in (vertex for line in log.splitlines() for vertex in json.loads(line).get("vertexes", ())):
-        steps[vertex["name"]] = steps.get(vertex["name"], False) or vertex.get("cached", False)
-    return steps
 
 
 def settings_of(saved):
@@ -251,13 +244,13 @@ def stages(number, *, changed):
 def repeated(docker, tmp_path, name, only_docker):
     """The instructions whose change repeated the RUN below them."""
     only_docker("Podman's builder says in another way what it repeats")
-    number, found = time.time_ns(), {}
+    number, found = time.time_ns(), []
     for changed in (False, True):
         (tmp_path / "changed.txt").write_text(str(number) if changed else "one")
         text = stages(number, changed=changed)
-        options = ["--progress=rawjson", "--tag", name("image"), "--file", "-"]
-        found = cached(docker("build", *options, str(tmp_path), input=text, timeout=300).stderr)
-    ran = {int(m[1]) for step, was in found.items() if not was and (m := re.match(r"\[s(\d+) .*\] RUN date", step))}
+        done = docker("build", "--tag", name("image"), "--file", "-", str(tmp_path), input=text, timeout=300)
+        found = [each for each in builds.steps(done.stdout + done.stderr) if each.step.startswith("RUN date")]
+    ran = {int(each.at.split()[0].removeprefix("s")) for each in found if not each.cached}
     return {each for index, each in enumerate(CHANGES) if index in ran}
 
 
@@ -413,10 +406,10 @@ def mounts(docker, example, tmp_path, name):
             agent.bind(str(tmp_path / number))
             agent.listen()
             options = ["--secret", f"id=token,src={copy / 'token'}", "--ssh", f"default={tmp_path / number}"]
-            options += ["--progress=rawjson", "--file", str(copy / "Dockerfile.mounts")]
+            options += ["--file", str(copy / "Dockerfile.mounts")]
             for_each = [[*options, "--target", each, "--tag", name(each), str(copy)] for each in ("mounts", "ssh")]
-            steps = cached("".join(docker("build", *args).stderr for args in for_each))
-        return {kind for kind in MOUNTS for step, was in steps.items() if f"=type={kind}," in step and not was}
+            ran = [step for args in for_each for step in builds.ran(docker("build", *args).stderr)]
+        return {kind for kind in MOUNTS for step in ran if f"=type={kind}," in step}
 
     return call
 

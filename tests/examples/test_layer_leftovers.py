@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import re
 import tarfile
 import time
 
 import pytest
+
+from drydock import builds
 
 BASE = "debian:trixie-slim"
 BLOB = 20_000_000
@@ -34,12 +35,8 @@ def ran(docker, folder, name):
     """Build a Dockerfile given as text, and return its RUN steps with whether each came from the cache."""
 
     def call(text):
-        options = ["--progress=rawjson", "--file", "-", "--tag", name("image"), str(folder)]
-        log, steps = docker("build", *options, input=text, timeout=300).stderr, {}
-        for vertex in (vertex for line in log.splitlines() for vertex in json.loads(line).get("vertexes", ())):
-            if match := re.match(r"\[\d+/\d+\] (RUN.*)", vertex["name"]):
-                steps[match[1]] = steps.get(match[1], False) or vertex.get("cached", False)
-        return steps
+        done = docker("build", "--file", "-", "--tag", name("image"), str(folder), input=text, timeout=300)
+        return {each.step: each.cached for each in builds.steps(done.stdout + done.stderr)}
 
     return call
 
