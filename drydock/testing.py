@@ -266,7 +266,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         Path(session.config.getoption("--results")).write_text(table, encoding="utf-8")
     whole = not _filtered(session.config)
     done: list[str] = []
-    if session.config.getoption("--record") and not session.shouldfail:
+    if session.config.getoption("--record") and _picked(session.config):
+        done = ["no evidence written: only some tests of an example were asked for"] if results else []
+    elif session.config.getoption("--record") and not session.shouldfail:
         done, refused = tally.record(known.engine, results)
         problems += refused
         if whole and not problems:
@@ -301,9 +303,13 @@ def _keep_proofs(session: Session, results: list[Result], *, blamed: bool) -> No
 
 
 def _filtered(config: pytest.Config) -> bool:
-    option = config.getoption
-    chosen = option("--example") or option("keyword") or option("markexpr") or option("collectonly")
-    return bool(chosen) or any("::" in argument or argument.endswith(".py") for argument in config.args)
+    return bool(config.getoption("--example")) or _picked(config)
+
+
+def _picked(config: pytest.Config) -> bool:
+    """Say whether single tests were asked for, so that of an example some may be left out."""
+    chosen = any(config.getoption(name) for name in ("keyword", "markexpr", "collectonly"))
+    return chosen or any("::" in argument or argument.endswith(".py") for argument in config.args)
 
 
 def _leaks(session: Session, config: pytest.Config) -> list[str]:

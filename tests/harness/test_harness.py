@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from drydock import ROOT, inventory, record, testing
+from drydock import ROOT, engine as engines, evidence, example as examples, inventory, private, proofs, record, testing
+from drydock.engine import Engine
 from drydock.example import Example
 from drydock.inventory import Thing
 
@@ -284,6 +285,34 @@ def test_fewer_claims_than_the_floor_fail_the_run(tmp_path):
     assert tally.below_floor(found) == [
         f"only {floor['claims'] - 1} claims collected; the floor in evidence/floor.json is {floor['claims']}"
     ]
+
+
+def test_what_is_proven_is_named_and_not_run(tmp_path, monkeypatch):
+    """A run for what is unproven names what is proven, runs the rest, and is held to the floor by both together."""
+    real = private.cache()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    private.cache().mkdir()
+    (private.cache() / "locks").symlink_to(real / "locks")  # what other runs hold stays theirs
+    met = engines.find()  # as the run below meets it
+    assert isinstance(met, Engine)
+    runs = {slug: evidence.load(slug).run for slug in examples.load() if slug != "hello-container"}
+    counts = {slug: (len(run.claims), len(run.transcripts)) for slug, run in runs.items() if run}
+    proofs.keep(met, {**counts, "bases": (0, 0), "harness": (0, 0)}, [])
+    said = (running := _pytest("--unproven", "-n", "0", XDG_CACHE_HOME=str(tmp_path))).communicate(timeout=300)[0]
+
+    assert running.returncode == 0, said
+    assert [unit for unit in counts if f"drydock: {unit}: proven " not in said] == [], said
+    assert "hello-container: proven" not in said
+    assert list(proofs.standing(met, ["hello-container"])) == ["hello-container"]
+
+
+def test_a_part_is_no_evidence():
+    """Recording some tests of an example leaves its evidence as it was, and says so."""
+    before = (ROOT / "evidence/hello-container.json").read_bytes()
+    said = _pytest("--record", "--example=hello-container", "-k", "client_and_server").communicate(timeout=60)[0]
+
+    assert "no evidence written: only some tests of an example were asked for" in said
+    assert (ROOT / "evidence/hello-container.json").read_bytes() == before
 
 
 def test_the_engine_is_named_in_every_run(engine):
