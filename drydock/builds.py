@@ -33,7 +33,7 @@ def steps(log: str) -> list[Step]:
         if match := _BUILDKIT.match(line):
             number = match["number"]
             if match["step"]:
-                found.setdefault(number, Step(match["at"], match["step"]))
+                found.setdefault(number, Step(" ".join(match["at"].split()), match["step"]))
             elif match["cached"] and number in found:
                 found[number].cached = True
         elif match := _PODMAN.match(line):

@@ -108,7 +108,7 @@ def faults(top: Path = ROOT) -> Iterator[str]:
             slug, _, test = claim.partition("::")
             if test not in tests.get(slug, ()):
                 yield f"{where} no test {claim!r}{near(test, tests[slug]) if slug in tests else near(slug, known)}"
-    yield from _numbers(found)
+    yield from _left_out(found)
 
 
 def _tests(example: Example) -> set[str]:
@@ -124,7 +124,7 @@ def _anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-def _numbers(found: Coverage) -> Iterator[str]:
+def _left_out(found: Coverage) -> Iterator[str]:
     every = [topic.number for topic in found.topics] + [number for each in found.later.values() for number in each]
     for letter in sorted({number[0] for number in every}):
         mine = sorted(int(number[1:]) for number in every if number[0] == letter)
@@ -149,7 +149,8 @@ def main() -> int:
     for page, numbers in found.later.items():
         print(f"later, with {page}: {', '.join(numbers)}")
     wrong = list(faults())
-    print(*wrong, sep="\n", file=sys.stderr)
+    for fault in wrong:
+        print(fault, file=sys.stderr)
     return 1 if wrong else 0
 
 

@@ -60,9 +60,9 @@ def docker(engine: Engine) -> Callable[..., subprocess.CompletedProcess[str]]:
     return call
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def only_docker(engine: Engine) -> Callable[[str], None]:
-    """Skip the rest of a claim that does not hold on Podman, with the reason: ``only_docker("Podman has no ...")``."""
+    """Skip what does not hold on Podman, with the reason: ``only_docker("Podman has no ...")``."""
 
     def call(reason: str) -> None:
         if engine.facts["name"] == "Podman":

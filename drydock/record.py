@@ -46,6 +46,10 @@ class Job:
     keep: bool = False
 
 
+#: What a need is called where its name does not say it.
+_NAMES = {"docker-28": "Docker 28 or later, with its client and builder, whose messages it shows"}
+
+
 def missing_needs(transcript: Transcript, engine: Engine) -> str:
     """Return what the transcript needs and the engine does not have, or ""."""
     if engine.facts["name"] == "Podman":
@@ -53,8 +57,10 @@ def missing_needs(transcript: Transcript, engine: Engine) -> str:
     had = {f"{engine.facts['store']}-store", "swarm", engine.facts["architecture"]}
     if engine.facts["base_images"] == "official":
         had.add("docker-hub")
+    if int(engine.facts["version"].split(".")[0]) >= 28:
+        had.add("docker-28")
     needed = {need for step in transcript.steps for need in step.directives.needs}
-    return ", ".join(sorted(needed - had))
+    return ", ".join(_NAMES.get(need, need) for need in sorted(needed - had))
 
 
 def run(job: Job) -> list[Outcome]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import select
 import signal
 import subprocess
@@ -22,6 +23,8 @@ from drydock.transcript import Step, Transcript, matches, observed_lines
 PRINT_LIMIT = 4_000_000
 #: Seconds that what a transcript left running has to end when asked, before it is forced.
 GRACE = 3.0
+#: What tells a terminal how to show a line, and is no part of it: Compose 2.26 erases each line of a log before it.
+_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 #: Seconds between two looks at a background step, and between two tries of a step that is retried.
 PAUSE = 0.1
 #: What a step inherits from the caller's environment: how to reach the network, nothing else.
@@ -124,7 +127,7 @@ class Bash:
         if not answer:
             raise StepError("the command ended the shell; run it in a subshell: (exit 3)")
         self._guard(output, deadline, limit)
-        return output.read_text(errors="replace"), int(answer)
+        return _CONTROL.sub("", output.read_text(errors="replace")), int(answer)
 
     def start(self, command: str, until: str, limit: float) -> str:
         """Run `command` in the background and return what it printed up to the first line that holds `until`.
@@ -136,7 +139,7 @@ class Bash:
             raise StepError("the command ended the shell")
         deadline = time.monotonic() + limit
         while True:
-            text = output.read_text(errors="replace")
+            text = _CONTROL.sub("", output.read_text(errors="replace"))
             lines = text.splitlines()
             for number, line in enumerate(lines, start=1):
                 if until in line and (number < len(lines) or text.endswith("\n")):

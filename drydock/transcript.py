@@ -52,7 +52,7 @@ SHOWN_LINES = 30
 _TOKEN = re.compile("<(" + "|".join(REDACTIONS) + r")>")
 _STATUS = re.compile(r"\[exit (\d{1,3})\]")
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
-_NEEDS = ("docker-hub", "containerd-store", "overlay2-store", "swarm", "amd64")
+_NEEDS = ("docker-hub", "docker-28", "containerd-store", "overlay2-store", "swarm", "amd64")
 _ESCAPED = ("$ ", "> ", "#% ", "[exit ", "\\")
 
 

@@ -22,7 +22,7 @@ BUILDKIT = """\
 #5 [build 2/10] WORKDIR /app
 #5 CACHED
 
-#6 [build 3/10] RUN echo "[1/2] FROM a log" && false
+#6 [build  3/10] RUN echo "[1/2] FROM a log" && false
 #6 0.123 #5 [2/4] RUN not a step
 #6 DONE 0.3s
 

@@ -54,6 +54,13 @@ def test_output_and_errors_keep_their_order(run):
     assert outcome.observed.output == ("a", "b", "c")
 
 
+def test_what_is_for_a_terminal_only_is_left_out(run):
+    """Control sequences of a terminal are no part of a step's output."""
+    [outcome] = run("$ printf '\\033[2Kone \\033[1;31mtwo\\033[0m\\n'\none two\n")
+
+    assert outcome.passed
+
+
 def test_a_step_reads_nothing(run):
     """A command that reads stdin gets its end at once, and the next step still runs."""
     cat, echo = run("$ cat\n$ echo next\nnext\n")
