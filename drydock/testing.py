@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from drydock import ROOT, engine as engines, example as examples, inventory, private, proofs, record, tally
+from drydock import ROOT, differences, engine as engines, example as examples, inventory, private, proofs, record, tally
 from drydock.engine import Engine
 from drydock.errors import DrydockError, EngineError
 from drydock.inventory import Thing
@@ -164,6 +164,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     wanted = config.getoption("--example")
     proven = os.environ.get(PROVEN, "").split()
+    known = differences.load(config.stash[SESSION].engine.key)
     kept: list[pytest.Item] = []
     dropped: list[pytest.Item] = []
     for item in items:
@@ -172,6 +173,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             raise pytest.UsageError(f"{item.nodeid}: its docstring is to be the sentence that it proves")
         chosen = slug in wanted if wanted else unit_of(item.nodeid, slug) not in proven
         (kept if chosen else dropped).append(item)
+        name = getattr(item, "originalname", item.name)
+        if reason := known.get(f"{slug}::{name}"):
+            item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = kept
@@ -248,6 +252,7 @@ class _Results:
             self._session.workers.setdefault(facts["slug"], set()).add(getattr(report, "worker_id", ""))
         if facts and (report.when == "call" or report.outcome != "passed"):
             reason = report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else ""
+            reason = getattr(report, "wasxfail", reason).removeprefix("reason: ")
             self._session.results[report.nodeid] = Result(report.nodeid, outcome=report.outcome, reason=reason, **facts)
 
 

@@ -1,0 +1,64 @@
+"""The list of what other engines do not uphold."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from drydock import ROOT, differences, example as examples
+from drydock.errors import MalformedError
+from drydock.evidence import DEFAULT_ENGINE
+from drydock.kinds import KINDS
+
+GOOD = """
+["podman-5.4"]
+"It has no such thing" = ["greeting::test_greets", "greeting::test_ends"]
+"Its message is another one" = ["other::test_one"]
+"""
+
+
+def _written(top, text):
+    file = top / differences.FILE
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    return top
+
+
+def test_reasons_by_claim(tmp_path):
+    """An engine's claims have their reasons; another engine has none."""
+    top = _written(tmp_path, GOOD)
+
+    assert differences.load("podman-5.4", top) == {
+        "greeting::test_greets": "It has no such thing",
+        "greeting::test_ends": "It has no such thing",
+        "other::test_one": "Its message is another one",
+    }
+    assert differences.load("docker-26.1", top) == {}
+
+
+def test_no_list(tmp_path):
+    """Without a list there is no difference."""
+    assert differences.load("podman-5.4", tmp_path) == {}
+
+
+@pytest.mark.parametrize("text", ["[", "podman = 1", '[podman]\nreason = "a::b"', '[podman]\nreason = ["a"]'])
+def test_malformed(tmp_path, text):
+    """What is no table of lists of claims is refused by the file's name."""
+    with pytest.raises(MalformedError, match=r"differences\.toml"):
+        differences.load("podman", _written(tmp_path, text))
+
+
+def test_all_that_is_listed_is_there():
+    """Every engine on the list is one that can be started, but for the default one, and every claim is a test."""
+    known = examples.load()
+    for engine, reason, claim in differences.entries():
+        slug, _, test = claim.partition("::")
+        functions = {
+            node.name for node in ast.parse((ROOT / known[slug].test).read_text()).body if hasattr(node, "name")
+        }
+
+        assert engine in KINDS
+        assert engine != DEFAULT_ENGINE
+        assert test in functions, claim
+        assert reason
