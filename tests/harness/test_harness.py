@@ -128,7 +128,10 @@ def test_an_image_of_a_rebuild_is_removed_with_the_rest(job, engine, slug):
     assert [engine.run("image", "inspect", image, check=False).returncode for image in built] == [1, 1]
 
 
-RUN = """
+#: A shell's background job ignores Ctrl-C, and so does all that it starts; what these tests start shall hear it.
+HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+RUN = f"""
+{HEARS}
 import sys
 from pathlib import Path
 from drydock import engine, record
@@ -192,7 +195,8 @@ def test_another_run_that_lives_is_seen(tmp_path):
 
 
 def _pytest(*arguments, **env):
-    command = [sys.executable, "-m", "pytest", "--on-engine", "-p", "no:cacheprovider", *arguments]
+    script = f"{HEARS}; import pytest; pytest.console_main()"
+    command = [sys.executable, "-c", script, "--on-engine", "-p", "no:cacheprovider", *arguments]
     known = {name: value for name, value in os.environ.items() if name != "DRYDOCK_RUN"}
     return subprocess.Popen(
         command, cwd=ROOT, env={**known, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
