@@ -146,6 +146,20 @@ def test_undo(ran, copy):
     assert ran() == []
 
 
+def test_image_prune(ran, docker, name, only_docker):
+    """docker image prune removes an image that lost its name, and leaves the build cache: its build runs no step."""
+    only_docker("Podman's build cache is its images")
+    label = f"prune={name('prune')}"
+    ran("Dockerfile.stamp", "--label", label)
+    first = docker("image", "inspect", "--format", "{{.Id}}", name("image")).stdout.strip()
+    ran("Dockerfile.stamp", "--label", label, "--build-arg", f"FRESH={time.time_ns()}")
+    docker("image", "prune", "--force", "--filter", f"label={label}")
+    left = [docker("image", "inspect", each, check=False).returncode for each in (first, name("image"))]
+
+    assert left == [1, 0]
+    assert ran("Dockerfile.stamp", "--label", label) == []
+
+
 def test_ignored(ran, copy):
     """An edit of a file that .dockerignore leaves out repeats no step."""
     ran()
@@ -371,6 +385,18 @@ def test_layer_is_a_difference(docker, build, tmp_path):
     top = saved(docker, build("Dockerfile.stamp"), tmp_path)[-1]
 
     assert list(members(top)) == ["stamp"]
+
+
+def test_what_size_means(docker, engine, only_docker):
+    """docker image inspect gives an image's unpacked size, or on the containerd image store the size as it is sent."""
+    only_docker("Podman has a store of its own")
+    unpacked = sum(size for size, _ in rows(docker, "debian:trixie-slim"))
+    size = int(docker("image", "inspect", "--format", "{{.Size}}", "debian:trixie-slim").stdout)
+
+    if engine.facts["store"] == "containerd":
+        assert size < 0.6 * unpacked
+    else:
+        assert abs(size - unpacked) < 0.01 * unpacked
 
 
 # What deleting does.

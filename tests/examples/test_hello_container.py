@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 
 def test_builds_and_greets(docker, build):
@@ -109,3 +110,44 @@ def test_no_engine_no_docker(docker):
 
     assert done.returncode == 1
     assert "Cannot connect to the Docker daemon at unix:///no/such/engine.sock" in done.stderr
+
+
+def test_old_client_is_refused(engine, only_docker):
+    """A client that speaks a version of the API that the engine has given up is refused, and told which it takes."""
+    only_docker("Podman's socket takes any version")
+    asked = engine.environment | {"DOCKER_API_VERSION": "1.12"}
+    done = subprocess.run([engine.docker, "ps"], env=asked, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 1
+    assert "client version 1.12 is too old. Minimum supported API version is 1." in done.stderr
+
+
+def test_rmi(docker, folder, name):
+    """docker rmi takes away a name, and with the last one the image; it refuses while a container is of that image."""
+    docker("build", "--label", f"own={name('own')}", "--tag", name("own"), str(folder))
+    image = docker("image", "inspect", "--format", "{{.Id}}", name("own")).stdout.strip()
+    docker("tag", name("own"), name("second"))
+    docker("rmi", name("second"))
+    still = docker("image", "inspect", image, check=False).returncode
+    docker("run", "--name", name("ended"), name("own"))
+    refused = docker("rmi", name("own"), check=False)
+    docker("rm", name("ended"))
+    docker("rmi", name("own"))
+
+    assert still == 0
+    assert refused.returncode == 1
+    assert name("own") in refused.stderr
+    assert docker("image", "inspect", image, check=False).returncode == 1
+
+
+def test_docker_ce_is_not_debians(docker, build, name):
+    """Debian has no package docker-ce: apt-get does not find it, and finds docker.io instead."""
+    run = ["run", "--rm", "--name", name("apt"), "--user", "0", build(), "sh", "-c"]
+    script = (
+        "apt-get update -qq && apt-get install -qq --simulate docker.io && apt-get install -qq --simulate docker-ce"
+    )
+    done = docker(*run, script, check=False, timeout=300)
+
+    assert "Inst docker.io" in done.stdout
+    assert done.returncode == 100
+    assert "docker-ce" in done.stderr

@@ -229,6 +229,20 @@ def test_postgres_declares_one(docker):
     assert json.loads(declared) == {"/var/lib/postgresql/data": {}}
 
 
+def test_prune_keeps_names(docker, name, only_docker):
+    """docker volume prune removes an unused volume without a name, and one with a name only when --all is said."""
+    only_docker("Podman's prune takes volumes with a name, too")
+    label = f"prune={name('prune')}"
+    docker("volume", "create", "--label", label, name("named"))
+    nameless = docker("volume", "create", "--label", label).stdout.strip()
+    docker("volume", "prune", "--force", "--filter", f"label={label}")
+    left = [exists(docker, volume) for volume in (name("named"), nameless)]
+    docker("volume", "prune", "--force", "--all", "--filter", f"label={label}")
+
+    assert left == [True, False]
+    assert not exists(docker, name("named"))
+
+
 # Compose.
 
 

@@ -45,6 +45,17 @@ def test_group_of_a_lone_number(run):
     assert [run("id -g", "--user", user).stdout for user in ("10001", "10001:10001")] == ["0\n", "10001\n"]
 
 
+def test_nobody_is_shared(run, name):
+    """nobody is one number in all images: as nobody, a container of another image rewrites what the first one wrote."""
+    mount = ("-v", f"{name('data')}:/data")
+    run("touch /data/notes && chown -R 65534:65534 /data", *mount, "--user", "0")
+    first = run("echo mine > /data/notes && id -u", *mount, "--user", "nobody")
+    second = run("echo theirs > /data/notes && id -u", *mount, "--user", "nobody", dockerfile="Dockerfile.busybox")
+
+    assert (first.stdout, second.stdout) == ("65534\n", "65534\n")
+    assert run("cat /data/notes", *mount).stdout == "theirs\n"
+
+
 def test_cannot_rewrite_the_program(run):
     """User 10001 can run the program, but not rewrite it; root can."""
     rewrite = "echo 'exit 0' > /usr/local/bin/note"

@@ -193,6 +193,34 @@ def test_port_of_a_program(docker, build, name):
     assert "address already in use" in refused.stderr
 
 
+@pytest.fixture
+def scaled(docker, folder, name, monkeypatch):
+    """Start three containers of web by one of the Compose files; return the result and how many of them run."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        monkeypatch.setenv("PORT", str(free.getsockname()[1]))
+
+    def call(file):
+        project = name(file.replace(".", "-"))
+        compose = ["compose", "--file", str(folder / file), "--project-name", project]
+        done = docker(*compose, "up", "--detach", "--build", "--scale", "web=3", check=False, timeout=300)
+        mine = ["--filter", f"label=com.docker.compose.project={project}", "--filter", "status=running"]
+        return done, len(docker("ps", *mine, "--quiet").stdout.split())
+
+    return call
+
+
+def test_scale_needs_free_ports(scaled, only_docker):
+    """With a certain port of this machine docker compose up --scale web=3 fails; with any free one, three run."""
+    only_docker("Podman has a message of its own")
+    fixed, running = scaled("compose.fixed.yaml")
+    free, all_of_them = scaled("compose.yaml")
+
+    assert fixed.returncode != 0
+    assert "port is already allocated" in fixed.stderr
+    assert running < 3
+    assert (free.returncode, all_of_them) == (0, 3)
+
+
 # What the engine does to the network of its host.
 
 

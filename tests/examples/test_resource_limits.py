@@ -114,6 +114,15 @@ def test_killed_for_another_reason(docker, build, name):
     assert (state["ExitCode"], state["OOMKilled"]) == (137, False)
 
 
+def test_stats_tells_the_limit(docker, build, name):
+    """docker stats tells how much memory a container takes, next to its limit."""
+    docker("run", "--detach", "--name", name("busy"), *MEMORY, build(), "sleep", "600")
+    used, _, limit = docker("stats", "--no-stream", "--format", "{{.MemUsage}}", name("busy")).stdout.partition(" / ")
+
+    assert used.endswith("B")
+    assert limit.startswith(("64MiB", "67.1"))
+
+
 def test_a_container_outlives_its_program(ended):
     """Out of memory kills one process: a container whose first process is another goes on, and may end with 0."""
     assert ended(MEMORY, "sh", "-c", "python cache.py host; exit 0")["ExitCode"] == 0

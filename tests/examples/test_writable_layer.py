@@ -155,6 +155,18 @@ def test_compose_restart_keeps(compose, compose_count):
     assert counts == [1, 2, 3]
 
 
+def test_up_builds_nothing_anew(compose, compose_count, folder):
+    """After an edit docker compose up alone builds nothing: the container stays, and runs the program from before."""
+    compose("up", "--detach", "--build")
+    first, before = compose_count(), compose("ps", "--quiet").stdout
+    with (folder / "count").open("a") as program:
+        program.write(f"# {time.time_ns()}\n")
+    compose("up", "--detach")
+
+    assert compose("ps", "--quiet").stdout == before
+    assert (first, compose_count()) == (1, 2)
+
+
 def test_update_replaces(compose, compose_count, folder):
     """After an edit and a build, docker compose up replaces the container, and the count begins at 1."""
     compose("up", "--detach", "--build")

@@ -1,0 +1,1 @@
+CREATE TABLE beats (at timestamptz PRIMARY KEY DEFAULT now());

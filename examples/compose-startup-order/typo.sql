@@ -1,0 +1,2 @@
+CREATE TABLE prices (id int PRIMARY KEY);
+ALTER TABLE prizes ADD COLUMN cents int;

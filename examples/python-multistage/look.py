@@ -1,0 +1,3 @@
+"""How the picture looks: from what runs away at once to what stays."""
+
+SHADES = " .:-=+*%@#"
