@@ -194,8 +194,12 @@ def test_another_run_that_lives_is_seen(tmp_path):
             assert inventory.others(own)
 
 
+#: A claim whose container lives for seconds, and whose test asks for it all the time.
+LONG = ("--example=restart-and-exit-codes", "-k", "start_counts_anew")
+
+
 def _pytest(*arguments, **env):
-    script = f"{HEARS}; import pytest; pytest.console_main()"
+    script = f"{HEARS}; import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
     command = [sys.executable, "-c", script, "--on-engine", "-p", "no:cacheprovider", *arguments]
     known = {name: value for name, value in os.environ.items() if name != "DRYDOCK_RUN"}
     return subprocess.Popen(
@@ -207,7 +211,7 @@ def _pytest(*arguments, **env):
 def test_a_whole_run_that_was_ended_leaves_nothing_after_the_next(engine, number, tmp_path):
     """Ctrl-C in the middle of the suite, or SIGKILL and the next run: no container, network or volume of it stays."""
     run = inventory.new_run()
-    running = _pytest("--example=hello-container", "-k", "flags or rm_removes", DRYDOCK_RUN=run)
+    running = _pytest(*LONG, DRYDOCK_RUN=run)
     _until_seen(engine, run, running)
     running.send_signal(number)
     running.communicate(timeout=60)
@@ -258,13 +262,13 @@ def test_a_run_whose_engine_dies_ends_soon_and_says_so(engine, tmp_path):
     """An engine that is gone in the middle of a run ends it: within a minute, by its name, with an exit status."""
     run = inventory.new_run()
     door = Door(tmp_path / "engine.sock", engine.client["DOCKER_HOST"].removeprefix("unix://"))
-    running = _pytest("--example=hello-container", DOCKER_HOST=f"unix://{tmp_path}/engine.sock", DRYDOCK_RUN=run)
+    running = _pytest(*LONG, DOCKER_HOST=f"unix://{tmp_path}/engine.sock", DRYDOCK_RUN=run)
     _until_seen(engine, run, running)
     door.shut()
     said = running.communicate(timeout=60)[0]
     inventory.sweep(engine, testing.locks(engine))
 
-    assert running.returncode not in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
+    assert running.returncode not in (0, pytest.ExitCode.NO_TESTS_COLLECTED), said
     assert f"the engine is gone: {engine.facts['name']} {engine.facts['version']}" in said
     assert "Traceback" not in said
     assert [thing for thing in inventory.things(engine) if thing.run == run] == []
