@@ -16,6 +16,7 @@ import pytest
 
 from drydock import example as examples, inventory
 from drydock.engine import Engine
+from drydock.errors import EngineError
 from drydock.evidence import Measure, Row, Table, median_rows
 from drydock.example import Example
 from drydock.testing import SESSION, facts_of
@@ -126,7 +127,9 @@ def name(request: pytest.FixtureRequest, engine: Engine, prefix: str) -> Iterato
 
 
 def _clear(engine: Engine, prefix: str) -> None:
-    inventory.remove(engine, [thing for thing in inventory.things(engine) if thing.name.startswith(prefix)])
+    # An engine that is gone has been told of; what it kept is found at the end of the run, or by the next one.
+    with contextlib.suppress(EngineError):
+        inventory.remove(engine, [thing for thing in inventory.things(engine) if thing.name.startswith(prefix)])
 
 
 @pytest.fixture(scope="module")
