@@ -12,9 +12,9 @@ from drydock.site.blocks import page_link
 from drydock.site.directives import ExampleDirective
 from drydock.site.own_page import heading
 from drydock.site.pages import FOLDER
-from drydock.site.sentences import prose
+from drydock.site.sentences import Said
 from drydock.site.shelf import shelf
-from drydock.site.tables import Cell, table
+from drydock.site.tables import Cell, rows as rows_of, table
 
 OUTDATED = "not verified since the last change"
 
@@ -41,7 +41,7 @@ class CompatibilityDirective(ExampleDirective):
         )
         found: list[nodes.Node] = [table(["Example", *heads.values()], rows, "drydock-compatibility")]
         gaps = [gap for example, each in runs.items() for gap in self._gaps(example, each, heads)]
-        return [*found, table(["Example", "On", "Not upheld", "Why"], gaps, "drydock-gaps")] if gaps else found
+        return [*found, rows_of(["Example", "On", "Not upheld", "Why"], gaps, "drydock-gaps")] if gaps else found
 
     def _head(self, key: str) -> str:
         """Return the engine's name as a column's heading, from the first example that was recorded on it."""
@@ -57,11 +57,10 @@ class CompatibilityDirective(ExampleDirective):
         link = page_link(self.env, example.slug, example.slug)
         return [[link], *([nodes.Text(_share([runs[key]]) if key in runs else "not run")] for key in keys)]
 
-    def _gaps(self, example: Example, runs: dict[str, Run | None], heads: dict[str, str]) -> Iterator[list[Cell]]:
+    def _gaps(self, example: Example, runs: dict[str, Run | None], heads: dict[str, str]) -> Iterator[list[Said]]:
         for key, run in runs.items():
             for what, reason in _not_upheld(run):
-                link = page_link(self.env, example.slug, example.slug)
-                yield [[link], [nodes.Text(heads[key])], prose(what), prose(reason)]
+                yield [Said(example.slug), Said(heads[key]), Said(what), Said(reason)]
 
 
 def _share(runs: Sequence[Run | None]) -> str:
