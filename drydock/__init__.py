@@ -2,21 +2,29 @@
 
 It is read in one sitting, in this order:
 
-``errors``      what can go wrong, each with its place and the way out
-``example``     a folder under ``examples/``: its files, regions, digest and zip
-``transcript``  steps of a ``.console`` file: parse, match, diff, merge, render
-``evidence``    what one recorded run proved, per engine
-``commands``    what an engine's command line knows, and which commands in prose it does not
-``shell``       runs the steps of a transcript in one bash
-``engine``      finds the engine that answers, or runs the private engine
-``clihelp``     reads an engine's ``commands`` from its help
-``standins``    the private engine's base images
-``inventory``   what a run made on an engine, and its removal
-``layers``      what an image is made of, for a picture
-``testing``     the pytest plugin
-``site``        the Sphinx extension
+``errors``       what can go wrong, each with its place and the way out
+``example``      a folder under ``examples/``: its files, regions, digest and zip
+``transcript``   steps of a ``.console`` file: parse, match, diff, merge, render
+``evidence``     what one recorded run proved, per engine
+``commands``     what an engine's command line knows, and which commands in prose it does not
+``versions``     what is current, and whether the examples keep to it
+``coverage``     what the site covers: each topic, its section, its proof
+``differences``  claims that another engine does not uphold, and why
+``shell``        runs the steps of a transcript in one bash
+``engine``       finds the engine that answers, or starts the private one
+``private``      the private engine, with ``kinds`` of it and ``hostnet``, what it leaves on its host's network
+``standins``     the private engine's base images
+``inventory``    what a run made on an engine, and its removal
+``record``       replays one transcript in a copy of its example, and rewrites it
+``clihelp``      reads an engine's ``commands`` from its help
+``builds``       what a build did, by its log; ``layers`` what an image is made of
+``fixtures``     what an example's test is given
+``tally``        from the tests of a run to counts and evidence; ``proofs`` what a second run need not run
+``testing``      the pytest plugin
+``site``         the Sphinx extension
+``door``         nox before nox is there; ``lint`` and ``lock`` are tasks of the noxfile
 
-The model (the first five) knows neither pytest nor Sphinx; ``testing`` never imports Sphinx; ``site`` never
+The model (the first eight) knows neither pytest nor Sphinx; ``testing`` never imports Sphinx; ``site`` never
 imports pytest, and runs no command.
 """
 
