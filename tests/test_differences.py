@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from drydock import ROOT, differences, example as examples
+from drydock import ROOT, differences, example as examples, testing
 from drydock.errors import MalformedError
 from drydock.evidence import DEFAULT_ENGINE
 from drydock.kinds import KINDS
@@ -47,6 +47,29 @@ def test_malformed(tmp_path, text):
     """What is no table of lists of claims is refused by the file's name."""
     with pytest.raises(MalformedError, match=r"differences\.toml"):
         differences.load("podman", _written(tmp_path, text))
+
+
+class Item:
+    """A test, as far as it is marked."""
+
+    def __init__(self):
+        self.marks = []
+
+    def add_marker(self, mark):
+        """Keep the mark."""
+        self.marks.append(mark)
+
+
+def test_a_difference_that_is_gone_fails_the_run():
+    """What is on the list has to fail, and a pass of it is a failure; what is not on it is left as it is."""
+    listed, other = Item(), Item()
+    testing.expect(listed, "It has no such thing")
+    testing.expect(other, "")
+
+    assert [(mark.name, mark.kwargs) for mark in listed.marks] == [
+        ("xfail", {"reason": "It has no such thing", "strict": True})
+    ]
+    assert other.marks == []
 
 
 def test_all_that_is_listed_is_there():

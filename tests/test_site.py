@@ -527,7 +527,7 @@ def test_own_page(site):
     site.example("greeting", {"__init__.py": ""})
     claims = {
         "a": Claim("The process is user `10001`, says --user.", "passed"),
-        "b": Claim("It is <b>small</b>.", "skipped", "no scale"),
+        "b": Claim("It is <b>small</b>.", "skipped", "no <i>scale</i>"),
     }
     site.record("greeting", claims=claims, measures={"layers": Measure(8, "count", 8)})
     built = site.build()
@@ -535,7 +535,7 @@ def test_own_page(site):
 
     assert built.warnings == []
     for text in (
-        "<h1>The greeting", "Download greeting.zip", "✓ upheld", "skipped: no scale", "It is &lt;b&gt;small&lt;/b&gt;.",
+        "<h1>The greeting", "Download greeting.zip", "✓ upheld", "skipped: no &lt;i&gt;scale&lt;/i&gt;", "It is &lt;b&gt;small&lt;/b&gt;.",
         'href="../_examples/greeting/README.md"', 'id="transcripts"', ">8</abbr>", "Docker 28.5.2 · 2026-11-20",
     ):  # fmt: skip
         assert text in html
