@@ -535,7 +535,8 @@ def test_own_page(site):
 
     assert built.warnings == []
     for text in (
-        "<h1>The greeting", "Download greeting.zip", "✓ upheld", "skipped: no &lt;i&gt;scale&lt;/i&gt;", "It is &lt;b&gt;small&lt;/b&gt;.",
+        "<h1>The greeting", "Download greeting.zip", "✓ upheld", "skipped: no &lt;i&gt;scale&lt;/i&gt;",
+        "It is &lt;b&gt;small&lt;/b&gt;.",
         'href="../_examples/greeting/README.md"', 'id="transcripts"', ">8</abbr>", "Docker 28.5.2 · 2026-11-20",
     ):  # fmt: skip
         assert text in html
