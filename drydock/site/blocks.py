@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -43,18 +42,19 @@ def transcript_block(env: BuildEnvironment, example: Example, name: str, steps: 
     picked = example.transcript(name).pick(steps)
     commands = tuple(step.command for step in picked)
     block = Block(example.slug, f"transcripts/{name}.console", "transcript", steps=commands)
-    return _block(env, example, block, "\n".join(line for step in picked for line in _lines(step)), "console")
+    return _block(env, example, block, "\n".join(line for step in picked for line in shown_lines(step)), "console")
 
 
-def _lines(step: Step) -> list[str]:
+def shown_lines(step: Step) -> list[str]:
+    """Return the lines of `step` as a reader sees them; what a command printed is told from what was typed."""
     first, *rest = step.command.split("\n")
-    output = [shielded(unescape(line)) if line.startswith("\\") else line for line in step.output]
+    output = [shielded(unescape(line)) for line in step.output]
     status = [f"[exit {step.status}]"] if step.status else []
     return [f"$ {first}", *(f"> {line}" for line in rest), *output, *status]
 
 
 def _block(env: BuildEnvironment, example: Example, block: Block, text: str, lexer: str) -> nodes.Node:
-    code = nodes.literal_block(text, text, language=lexer, drydock=dataclasses.asdict(block))
+    code = nodes.literal_block(text, text, language=lexer, drydock=vars(block).copy())
     code["force"] = True  # a lexer that stumbles over a deliberate mistake is no news
     caption = Caption(block.slug, block.path, block.region, badge(env, example, block))
     return nodes.container("", held(caption), code, classes=["drydock-block", f"drydock-{block.kind}"])

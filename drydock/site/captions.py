@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from docutils import nodes
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from drydock.evidence import Run
 from drydock.example import Example
@@ -40,21 +40,22 @@ class Caption:
         """Return it as HTML on the page `docname`, with links to all that `builder` has."""
         own = docname == pages.own(self.slug)
         uri = builder.get_relative_uri(docname, pages.own(self.slug))
-        home = Markup('<a class="reference internal" href="{}">{}</a>').format(uri, self.slug)
-        file: str = self.path
-        download = Markup()
+        home = _link(uri, self.slug)
+        file: str = escape(self.path)
+        download = ""
         if publishes(builder) and self.path:
             uri = target(builder, docname, f"{FOLDER}/{self.slug}/{self.path}")
-            file = Markup('<a class="reference internal" href="{}">{}</a>').format(uri, self.path)
+            file = _link(uri, self.path)
             if not own:  # that page begins with the zip
-                download = Markup(
-                    ' <a class="reference download internal drydock-zip" download="" href="{}">zip'
-                    '<span class="drydock-unseen"> of the example {}</span></a>'
-                ).format(target(builder, docname, f"{FOLDER}/{self.slug}.zip"), self.slug)
-        named = Markup(" / ").join(part for part in ("" if own else home, file) if part)
-        said = Markup(" · ").join(part for part in (named, marked(self.said)) if part)
-        return Markup('<p class="drydock-caption"><span class="drydock-name">{}</span> {}{}</p>').format(
-            said, self.badge.html(), download
+                uri = target(builder, docname, f"{FOLDER}/{self.slug}.zip")
+                download = (
+                    f' <a class="reference download internal drydock-zip" download="" href="{escape(uri)}">zip'
+                    f'<span class="drydock-unseen"> of the example {escape(self.slug)}</span></a>'
+                )
+        named = " / ".join(part for part in ("" if own else home, file) if part)
+        said = " · ".join(part for part in (named, marked(self.said)) if part)
+        return Markup(
+            f'<p class="drydock-caption"><span class="drydock-name">{said}</span> {self.badge.html()}{download}</p>'
         )
 
     def nodes(self) -> list[nodes.Node]:
@@ -62,6 +63,10 @@ class Caption:
         named = " / ".join(filter(None, [self.slug, self.path]))
         text = " · ".join(filter(None, [named, plain(self.said)]))
         return [nodes.paragraph("", f"{text} {self.badge.text}")]
+
+
+def _link(uri: str, text: str) -> str:
+    return f'<a class="reference internal" href="{escape(uri)}">{escape(text)}</a>'
 
 
 def badge(env: BuildEnvironment, example: Example, block: Block | None = None) -> Said:

@@ -24,6 +24,8 @@ BY_SUFFIX = {".console": "console", ".sql": "sql", ".txt": "text", ".conf": "ngi
 BY_SUFFIX |= {".py": "python", ".go": "go", ".yaml": "yaml", ".json": "json", ".toml": "toml", ".sh": "bash"}
 BY_SUFFIX |= {".mod": "text", ".sum": "text"}
 
+_BASH = BashLexer()
+
 Tokens = Iterator[tuple[int, _TokenType, str]]
 
 
@@ -74,7 +76,7 @@ def _command(lines: list[str]) -> Tokens:
     for line in lines:
         prompts.append((len(code), [(0, Generic.Prompt, line[:2])]))
         code += line[2:]
-    yield from do_insertions(prompts, BashLexer().get_tokens_unprocessed(code))
+    yield from do_insertions(prompts, _BASH.get_tokens_unprocessed(code))
 
 
 def shielded(line: str) -> str:

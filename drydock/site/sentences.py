@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from docutils import nodes
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 
 def prose(text: str) -> list[nodes.Node]:
@@ -15,10 +16,14 @@ def prose(text: str) -> list[nodes.Node]:
     return [nodes.literal("", part) if code else nodes.Text(part) for part, code in _parts(text)]
 
 
+@cache  # the same marks and badges stand in thousands of places
 def marked(text: str) -> Markup:
     """Return the sentence `text` as HTML."""
-    code = Markup('<code class="docutils literal notranslate">{}</code>')
-    return Markup().join(code.format(part) if is_code else part for part, is_code in _parts(text))
+    return Markup("".join(_code(part) if is_code else escape(part) for part, is_code in _parts(text)))
+
+
+def _code(text: str) -> str:
+    return f'<code class="docutils literal notranslate">{escape(text)}</code>'
 
 
 def plain(text: str) -> str:
@@ -50,11 +55,7 @@ class Said:
 
     def html(self) -> Markup:
         """Return it as HTML."""
-        if not (self.facts or self.kind):
-            return marked(self.text)
-        name, title = ("abbr", Markup(' title="{}"').format(self.facts)) if self.facts else ("span", Markup())
-        kind = Markup(' class="{}"').format(self.kind) if self.kind else Markup()
-        return Markup("<{0}{1}{2}>{3}</{0}>").format(Markup(name), kind, title, marked(self.text))
+        return _html(self)
 
     def nodes(self) -> list[nodes.Node]:
         """Return it as nodes."""
@@ -64,3 +65,12 @@ class Said:
             told["classes"] = classes
             return [told]
         return [nodes.inline("", "", *prose(self.text), classes=classes)] if classes else prose(self.text)
+
+
+@cache
+def _html(said: Said) -> Markup:
+    if not (said.facts or said.kind):
+        return marked(said.text)
+    name, title = ("abbr", f' title="{escape(said.facts)}"') if said.facts else ("span", "")
+    kind = f' class="{escape(said.kind)}"' if said.kind else ""
+    return Markup(f"<{name}{kind}{title}>{marked(said.text)}</{name}>")

@@ -36,6 +36,16 @@ class Kept(Example):
     def _parsed(self) -> dict[str, Transcript]:
         return {}
 
+    @cached_property
+    def _paths(self) -> dict[str, Path]:
+        return {}
+
+    def path(self, name: str) -> Path:
+        """See :meth:`Example.path`."""
+        if name not in self._paths:
+            self._paths[name] = super().path(name)
+        return self._paths[name]
+
     def read(self, name: str) -> str:
         """See :meth:`Example.read`."""
         if name not in self._texts:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from docutils import nodes
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from drydock.site.late import held
 from drydock.site.sentences import Said, marked, prose
@@ -32,21 +32,20 @@ class Rows:
 
     def html(self, builder: Builder, docname: str) -> Markup:
         """Return it as HTML."""
-        head = Markup().join(Markup('<th class="head"><p>{}</p></th>').format(marked(text)) for text in self.head)
-        body = Markup("\n").join(Markup("<tr>{}</tr>").format(Markup().join(self._cells(row))) for row in self.rows)
+        head = "".join(f'<th class="head"><p>{marked(text)}</p></th>' for text in self.head)
+        body = "\n".join(f"<tr>{''.join(self._cells(row))}</tr>" for row in self.rows)
+        kind = escape(self.kind)
         return Markup(
-            '<div class="table-wrapper colwidths-auto {0} docutils container">\n'
-            '<table class="{0} docutils align-default">\n'
-            "<thead>\n<tr>{1}</tr>\n</thead>\n<tbody>\n{2}\n</tbody>\n</table>\n</div>\n"
-        ).format(self.kind, head, body)
+            f'<div class="table-wrapper colwidths-auto {kind} docutils container">\n'
+            f'<table class="{kind} docutils align-default">\n'
+            f"<thead>\n<tr>{head}</tr>\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>\n"
+        )
 
-    def _cells(self, row: tuple[Said, ...]) -> list[Markup]:
-        names = ["th" if self.stub and not index else "td" for index in range(len(row))]
-        kinds = [Markup(' class="stub"') if name == "th" else Markup() for name in names]
-        return [
-            Markup("<{0}{1}><p>{2}</p></{0}>").format(Markup(name), kind, said.html())
-            for name, kind, said in zip(names, kinds, row, strict=True)
-        ]
+    def _cells(self, row: tuple[Said, ...]) -> list[str]:
+        cells = [f"<td><p>{said.html()}</p></td>" for said in row]
+        if self.stub:
+            cells[0] = f'<th class="stub"><p>{row[0].html()}</p></th>'
+        return cells
 
     def nodes(self) -> list[nodes.Node]:
         """Return it as nodes."""
