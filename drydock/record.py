@@ -12,11 +12,11 @@ import docker.errors
 
 from drydock import inventory
 from drydock.engine import Engine
-from drydock.errors import DrydockError
+from drydock.errors import DrydockError, EngineError
 from drydock.example import Example
 from drydock.inventory import Thing
 from drydock.shell import Outcome, environment, replay
-from drydock.transcript import Step, Transcript, differences, merge, render
+from drydock.transcript import ANY_LINES, Step, Transcript, differences, merge, render
 
 LOG_LINES = 20
 
@@ -96,12 +96,13 @@ def _recordable(job: Job, outcome: Outcome) -> bool:
 
 def _rewrite(job: Job, transcript: Transcript, outcomes: list[Outcome]) -> None:
     steps = tuple(merge(outcome.expected, outcome.observed) for outcome in outcomes)
+    if steps == transcript.steps:
+        return  # also where its author wrote it in another form than `render` does
     place = job.example.path(f"transcripts/{job.name}.console")
     text = render(dataclasses.replace(transcript, steps=steps))
-    if text != place.read_text(encoding="utf-8"):
-        fresh = place.with_suffix(".new")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(place)
+    fresh = place.with_suffix(".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(place)
 
 
 @contextlib.contextmanager
@@ -122,14 +123,21 @@ def _alone(job: Job) -> Iterator[None]:
                 f"are not Drydock's, so it leaves them alone; remove or rename them:\n{shown}"
             )
         _mark(lock, "a transcript runs")
-        done = False
         try:
             yield
-            done = True
-        finally:
-            if done or not job.keep:
-                inventory.remove(job.engine, _belongings(job))
-            _mark(lock, "")
+        except BaseException:
+            if job.keep:
+                _mark(lock, "")
+            else:
+                with contextlib.suppress(EngineError):  # it is gone: whoever comes next finds the mark
+                    _let_go(job, lock)
+            raise
+        _let_go(job, lock)
+
+
+def _let_go(job: Job, lock: object) -> None:
+    inventory.remove(job.engine, _belongings(job))
+    _mark(lock, "")
 
 
 def _mark(lock: object, text: str) -> None:
@@ -151,7 +159,11 @@ class _ImageIds:
         self.found: set[str] = set()
 
     def look(self) -> None:
-        with contextlib.closing(inventory.api(self._job.engine)) as client:
+        # Where the engine is gone, the step says so better.
+        with (
+            contextlib.suppress(OSError, docker.errors.DockerException),
+            contextlib.closing(inventory.api(self._job.engine)) as client,
+        ):
             for image in inventory.images(client):
                 for tag in inventory.tags(image):
                     if Thing("image", tag, tag).of(self._job.example.slug):
@@ -190,12 +202,20 @@ def _report(job: Job, transcript: Transcript, outcome: Outcome) -> str:
         f"{transcript.place}:{step.line}: {why} (after {outcome.seconds:.1f} s{tries})",
         *(f"  {'$' if first else '>'} {text}" for first, text in _numbered(step.command)),
         *(f"  {line}" for line in differences(step, outcome.observed)),
+        *_elided(outcome),
         f"engine: {job.engine}",
         *state(job.engine, job.example.slug),
     ]
     if job.keep:
         lines += kept(job.engine, job.scratch / job.example.slug)
     return "\n".join(lines)
+
+
+def _elided(outcome: Outcome) -> list[str]:
+    """Return what a step printed where any output would do: it did not end as it should, and there it says why."""
+    if ANY_LINES not in outcome.expected.output or outcome.passed:
+        return []
+    return [f"  | {line}" for line in outcome.observed.output[-LOG_LINES:]]
 
 
 def _numbered(command: str) -> Iterator[tuple[bool, str]]:

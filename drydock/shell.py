@@ -45,6 +45,13 @@ while IFS= read -r -d '' -u {asked} __drydock_output && IFS= read -r -d '' -u {a
 done
 """
 
+# Runs the loop, and beside it what ends all that the steps started if whoever waits for them is killed: the pipe that
+# it reads is open for as long as that process lives.
+_GUARDED = """
+(read -r -u {life}; kill -KILL 0) {asked}<&- {answered}>&- &
+exec bash --noprofile --norc -c "$1" {life}<&-
+"""
+
 
 class StepError(DrydockError):
     """A step that gave no exit status: it ran out of time, printed too much, or ended the shell."""
@@ -89,19 +96,20 @@ class Bash:
         self._outputs = tempfile.TemporaryDirectory(prefix="drydock-")
         asked, self._ask = os.pipe()
         self._answer, answered = os.pipe()
-        loop = _LOOP.format(asked=asked, answered=answered)
+        life, self._life = os.pipe()
+        ends = {"asked": asked, "answered": answered, "life": life}
         self._bash = subprocess.Popen(
-            ["bash", "--noprofile", "--norc", "-c", loop],
+            ["bash", "--noprofile", "--norc", "-c", _GUARDED.format(**ends), "bash", _LOOP.format(**ends)],
             cwd=folder,
             env=dict(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=(asked, answered),
+            pass_fds=tuple(ends.values()),
             start_new_session=True,
         )
-        os.close(asked)
-        os.close(answered)
+        for end in ends.values():
+            os.close(end)
         self._count = 0
 
     def __enter__(self) -> Bash:
@@ -110,6 +118,7 @@ class Bash:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         os.close(self._ask)
         self.end()
+        os.close(self._life)
         os.close(self._answer)
         self._outputs.cleanup()
 

@@ -1,0 +1,186 @@
+"""What real machines do to a run: whatever it was in the middle of, it ends soon, says why, and nothing of it stays."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import runs
+
+from drydock import ROOT, inventory, record
+
+#: Seconds that a run may take to end after its engine is gone, or after it was told to.
+SOON = 20
+#: What a transcript can be in the middle of. STARTED is a file that says that it is.
+BUILD = f"""\
+$ printf 'FROM {runs.IMAGE}\\nLABEL of=SLUG\\nRUN echo so far; sleep 50\\n' |
+>   docker build --no-cache --progress plain -t SLUG - > STARTED 2>&1
+...
+"""
+STEP = f"$ docker run --name SLUG-web {runs.IMAGE} sh -c 'echo so far; sleep 50' > STARTED\n...\n"
+COMPOSE = f"""\
+$ cat > compose.yaml <<'EOF'
+> name: SLUG
+> services:
+>   first:
+>     image: {runs.IMAGE}
+>     command: [sleep, "50"]
+>     healthcheck: {{test: ["CMD", "false"], interval: 50s, start_period: 50s}}
+>   second:
+>     image: {runs.IMAGE}
+>     depends_on: {{first: {{condition: service_healthy}}}}
+> EOF
+$ (until docker ps --format '{{{{.Names}}}}' | grep -x SLUG-first-1; do sleep 0.1; done && echo so far > STARTED) &
+$ docker compose up
+...
+"""
+MIDDLES = pytest.mark.parametrize("text", [BUILD, STEP, COMPOSE], ids=["build", "step", "compose"])
+
+
+@pytest.fixture(name="started")
+def _started(tmp_path):
+    """Return what says whether a transcript is in the middle of its work."""
+    place = tmp_path / "started"
+    return lambda: place.exists() and "so far\n" in place.read_text()
+
+
+@pytest.fixture(name="middle")
+def _middle(job, tmp_path):
+    return lambda text: job(text.replace("STARTED", str(tmp_path / "started")))
+
+
+def _processes(scratch: Path) -> list[str]:
+    """Return the processes that work in the copy of an example."""
+    inside = [place for place in Path("/proc").glob("[0-9]*") if _folder(place).startswith(str(scratch))]
+    return [place.joinpath("cmdline").read_text().replace("\0", " ") for place in inside]
+
+
+def _folder(process: Path) -> str:
+    try:
+        return str((process / "cwd").readlink())
+    except OSError:
+        return ""
+
+
+@MIDDLES
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_replay_that_is_ended(job, middle, engine, slug, started, tmp_path, text, number):
+    """Ctrl-C leaves nothing; after SIGKILL no process stays, and the next run removes what is on the engine."""
+    made = middle(text)
+    running = runs.replay(made)
+    runs.until(started, running)
+    running.send_signal(number)
+    running.communicate(timeout=SOON)
+
+    assert running.returncode != 0
+    if number == signal.SIGKILL:
+        record.run(job("$ true\n", 1))
+    assert _processes(made.scratch) == []
+    assert runs.made(engine, slug) == []
+
+
+@MIDDLES
+def test_an_engine_that_dies(job, middle, engine, slug, started, tmp_path, text):
+    """A run whose engine is gone ends with the step that it was at, and the next run removes what it left."""
+    made = middle(text)
+    door = runs.Door(tmp_path / "engine.sock", engine)
+    running = runs.replay(made, **door.env)
+    runs.until(started, running)
+    door.shut()
+    said = running.communicate(timeout=SOON)[0]
+
+    assert running.returncode != 0
+    assert f"examples/{slug}/transcripts/t.console:" in said
+    assert "Traceback" not in said, said
+    record.run(job("$ true\n", 1))
+    assert _processes(made.scratch) == []
+    assert runs.made(engine, slug) == []
+
+
+def test_a_container_that_ignores_the_signal(job, engine, slug):
+    """A container that does not hear SIGTERM is removed all the same, and soon."""
+    text = f"$ docker run -d --name SLUG-deaf {runs.IMAGE} sh -c \"trap '' TERM; sleep 50 & wait\"\n<id>\n$ false\n"
+    running = runs.replay(job(text))
+    said = running.communicate(timeout=SOON)[0]
+
+    assert ":3: exit 0 expected, exit 1 observed" in said
+    assert runs.made(engine, slug) == []
+
+
+def test_a_base_image_that_is_not_to_be_had(job, engine, slug):
+    """The report names the file, the line, and the image."""
+    text = "$ echo 'FROM drydock.invalid/none:1' | docker build -q -t SLUG -\n<digest>\n"
+    said = runs.replay(job(text)).communicate(timeout=60)[0]
+
+    assert f"examples/{slug}/transcripts/t.console:1: exit 0 expected, exit 1 observed" in said
+    assert "drydock.invalid/none:1" in said
+
+
+def test_a_disk_that_is_full(job, engine, slug):
+    """A step that finds no space left says so in the report, and the space is given back."""
+    text = (
+        "$ docker volume create -o type=tmpfs -o device=tmpfs -o o=size=1m SLUG-small\nSLUG-small\n"
+        f"$ docker run --rm -v SLUG-small:/data {runs.IMAGE} dd if=/dev/zero of=/data/big bs=1M count=2\n...\n"
+    )
+    said = runs.replay(job(text)).communicate(timeout=SOON)[0]
+
+    assert ":3: exit 0 expected, exit 1 observed" in said
+    assert "No space left on device" in said
+    assert runs.made(engine, slug) == []
+
+
+#: Quick tests of an example, with an image and a Compose project.
+QUICK = ("--example=hello-container", "-k", "client_and_server or compose")
+
+
+def test_two_runs_at_once(engine):
+    """Two runs side by side on one engine take nothing from each other, and leave nothing."""
+    names = [inventory.new_run() for _ in range(2)]
+    both = [runs.pytest(*QUICK, DRYDOCK_RUN=name) for name in names]
+    said = [running.communicate(timeout=300)[0] for running in both]
+
+    assert [running.returncode for running in both] == [0, 0], "\n".join(said)
+    assert [thing for name in names for thing in runs.made_by(engine, name)] == []
+
+
+@pytest.fixture(name="checkout", params=["with a space", "Größe-ü", "others"])
+def _checkout(request, tmp_path):
+    """Copy the repository to a place that is not like the developer's own."""
+    top = tmp_path / request.param
+    for name in ("conftest.py", "pyproject.toml", "drydock", "tests", "examples", "evidence", "base-images"):
+        place = ROOT / name
+        if place.is_dir():
+            shutil.copytree(place, top / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            top.mkdir(exist_ok=True)
+            shutil.copy(place, top / name)
+    if request.param == "others" and os.getuid() == 0:
+        for place in (top, *top.rglob("*")):
+            os.chown(place, 12345, 12345)
+    return top
+
+
+def test_an_unusual_checkout(checkout, engine):
+    """A path with spaces or other letters, and files that belong to another user, make no difference."""
+    running = runs.pytest(*QUICK, top=checkout)
+    said = running.communicate(timeout=300)[0]
+
+    assert running.returncode == 0, said
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a folder read-only")
+def test_a_read_only_checkout(tmp_path):
+    """A checkout that cannot be written to passes its tests; it is recording that fails, and says where."""
+    script = f"""
+    mount --bind {ROOT} {ROOT} && mount -o remount,ro,bind {ROOT} && cd {ROOT} && exec "$@"
+    """
+    python = ["python", "-B", "-m", "pytest", "--on-engine", "-p", "no:cacheprovider", *QUICK]
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", *python], capture_output=True, text=True, timeout=300
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
