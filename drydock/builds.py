@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 #: The instructions that are steps of their own to every builder.
 STEPS = ("ADD", "COPY", "RUN", "WORKDIR")
-_BUILDKIT = re.compile(r"#(?P<number>\d+) (?:\[(?P<at>[^\]]*\d+/\d+)\] (?P<step>.*)|(?P<cached>CACHED)|DONE .*)$")
-_PODMAN = re.compile(r"(?:\[(?P<stage>\d+)/\d+\] )?STEP (?P<at>\d+/\d+): (?P<step>.*)$")
+_BUILDKIT = re.compile(
+    r"#(?P<number>\d+) (?:\[(?P<at>(?:[^\]]* )?[0-9]{1,4}/[0-9]{1,4})\] (?P<step>.*)|(?P<cached>CACHED)|DONE .*)$"
+)
+_PODMAN = re.compile(r"(?:\[(?P<stage>\d+)/\d+\] )?STEP (?P<at>[0-9]{1,4}/[0-9]{1,4}): (?P<step>.*)$")
 
 
 @dataclass

@@ -25,7 +25,7 @@ from drydock.evidence import DEFAULT_ENGINE
 SCHEMA = 1
 RUN = "nox -s record -- tests/harness/test_commands.py"
 #: A command in prose: maybe variables or sudo, the program, and at least one word for it.
-_COMMAND = re.compile(r"""(?:(?:\w+=(?:"[^"]*"|'[^']*'|\S)*|sudo|time)\s+)*(?:docker|podman)\s+\S""")
+_COMMAND = re.compile(r"""(?:(?:\w+=(?:"[^"]*"|'[^']*'|[^\s"'])*|sudo|time)\s+)*(?:docker|podman)\s+\S""")
 #: A word that stands for others: ``...``, ``COMMAND``, ``<command>``, ``[OPTIONS]``, ``$name``.
 _STAND_FOR = re.compile(r"\.{3}|…|[<\[{$(*]|[A-Z][A-Z_|-]*$")
 _SUBSTITUTION = re.compile(r"\$\(([^()]*)\)")
@@ -196,7 +196,7 @@ def load(key: str = DEFAULT_ENGINE, top: Path = ROOT) -> CommandSet:
         if data["engine"] != key:
             raise MalformedError(shown, 0, f"it speaks of the engine {data['engine']!r}; {remedy}")
         return CommandSet(key, {str(name): _program(program) for name, program in data["programs"].items()})
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise MalformedError(
             shown, 0, f"not an engine's commands ({type(error).__name__}: {error}); {remedy}"
         ) from error

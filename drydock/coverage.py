@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 from drydock import ROOT, example as examples
 from drydock.errors import MalformedError, near
@@ -19,7 +20,7 @@ from drydock.example import Example
 
 #: The list, in the repository.
 FILE = Path("docs/about/coverage.toml")
-_ID = re.compile(r"[A-Z]\d+")
+_ID = re.compile(r"[A-Z][0-9]{1,6}")
 
 
 @dataclass(frozen=True)
@@ -60,25 +61,33 @@ def load(top: Path = ROOT) -> Coverage:
     """
     try:
         known = tomllib.loads((top / FILE).read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise MalformedError(str(top / FILE), 1, str(error)) from None
     later = known.pop("later", {})
+    waiting = later.values() if isinstance(later, dict) else [None]
+    if not all(_strings(numbers) and all(map(_ID.fullmatch, numbers)) for numbers in waiting):
+        raise MalformedError(str(top / FILE), _line(top, "later"), "[later] needs a list of topics for each page")
     return Coverage(
         tuple(_topic(top, number, fields) for number, fields in known.items()),
         {page: tuple(numbers) for page, numbers in later.items()},
     )
 
 
-def _topic(top: Path, number: str, fields: Mapping[str, object]) -> Topic:
+def _strings(found: object) -> TypeGuard[list[str]]:
+    return isinstance(found, list) and all(isinstance(each, str) for each in found)
+
+
+def _topic(top: Path, number: str, found: object) -> Topic:
+    fields = found if isinstance(found, dict) else {}
     words = {"topic", "page", "claims", "source"}
     page, _, section = str(fields.get("page", "")).partition("#")
     proofs = [name for name in ("claims", "source") if fields.get(name)]
-    if not (_ID.fullmatch(number) and fields.keys() <= words and fields.get("topic") and section and len(proofs) == 1):
+    whole = fields.get("topic") and section and len(proofs) == 1 and _strings(fields.get("claims", []))
+    if not (_ID.fullmatch(number) and fields.keys() <= words and whole):
         said = f"[{number}] needs a topic, a page as page.md#section, and either claims or a source"
         raise MalformedError(str(top / FILE), _line(top, number), said)
-    claims = fields.get("claims", ())
-    assert isinstance(claims, list | tuple)
-    return Topic(number, str(fields["topic"]), page, section, tuple(claims), str(fields.get("source", "")))
+    claims = tuple(fields.get("claims", ()))
+    return Topic(number, str(fields["topic"]), page, section, claims, str(fields.get("source", "")))
 
 
 def _line(top: Path, number: str) -> int:

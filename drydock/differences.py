@@ -34,7 +34,7 @@ def entries(top: Path = ROOT) -> Iterator[tuple[str, str, str]]:
         return
     try:
         known = tomllib.loads((top / FILE).read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise MalformedError(top / FILE, 0, str(error)) from None
     for engine, reasons in known.items():
         for reason, tests in reasons.items() if isinstance(reasons, dict) else [("", None)]:

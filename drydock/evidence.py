@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,6 +62,10 @@ KINDS: Mapping[str, Mapping[str, tuple[type, ...] | frozenset[str]]] = {
     # One row per cell of a table with headings on two sides.
     "grid": {"row": (str,), "column": (str,), "cell": (str,)},
 }
+#: No measure comes near it; a number beyond it, or one that is none, cannot be shown.
+MOST = 1e18
+#: What becomes of a test or a transcript.
+OUTCOMES = ("passed", "failed", "skipped")
 #: Columns that hold seconds, which are noisy.
 TIMED = ("seconds", "ready", "stop")
 
@@ -133,7 +136,7 @@ def _check_grid(rows: list[Row]) -> None:
 def _fits(value: Scalar, allowed: tuple[type, ...] | frozenset[str]) -> bool:
     if isinstance(allowed, frozenset):
         return isinstance(value, str) and value in allowed
-    return type(value) in allowed and (not isinstance(value, int | float) or 0 <= value < math.inf)
+    return type(value) in allowed and (not isinstance(value, int | float) or 0 <= value < MOST)
 
 
 @dataclass(frozen=True)
@@ -235,12 +238,13 @@ def load(slug: str, top: Path = ROOT) -> Evidence:
     remedy = f"delete it and run: nox -s record -- {slug}"
     try:
         data = json.loads(place.read_text(encoding="utf-8"))
+        json.dumps(data, ensure_ascii=False).encode()  # a string may be half a character, which no file can hold
         if data["schema"] != SCHEMA:
             raise MalformedError(shown, 0, f"schema {data['schema']}, this Drydock reads {SCHEMA}; {remedy}")
         if data["example"] != slug:
             raise MalformedError(shown, 0, f"it speaks of the example {data['example']!r}; {remedy}")
         return Evidence(slug, {key: _run(run) for key, run in data["engines"].items()})
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise MalformedError(shown, 0, f"not evidence ({type(error).__name__}: {error}); {remedy}") from error
 
 
@@ -256,9 +260,21 @@ def _run(data: dict[str, Any]) -> Run:
     )
     for name, measure in run.measures.items():
         numbers = (measure.value, measure.low, 0 if measure.high is None else measure.high, *measure.spread)
-        if measure.unit not in UNITS or not all(type(n) in (int, float) for n in numbers):
+        known = measure.unit in UNITS and len(measure.spread) in (0, 2)
+        if not known or not all(type(n) in (int, float) and -MOST < n < MOST for n in numbers):
             raise ValueError(f"measure {name}: {measure}")
+    for test, claim in run.claims.items():
+        _check_outcome(test, claim, claim.sentence)
+    for transcript, replayed in run.transcripts.items():
+        _check_outcome(transcript, replayed)
+        if type(replayed.steps) is not int or not 0 <= replayed.steps < MOST:
+            raise ValueError(f"{transcript}: {replayed}")
     return run
+
+
+def _check_outcome(name: str, found: Claim | Replayed, sentence: str = "") -> None:
+    if found.outcome not in OUTCOMES or not isinstance(found.reason, str) or not isinstance(sentence, str):
+        raise ValueError(f"{name}: {found}")
 
 
 def _measure(data: dict[str, Any]) -> Measure:

@@ -20,7 +20,7 @@ from drydock.transcript import Transcript, parse
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 #: What editors and interpreters leave behind; never part of an example.
 LITTER = {"__pycache__", ".DS_Store", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".venv"}
-MARKER = re.compile(r"^\s*(?:#|//|--|;|<!--)\s*(?P<end>end)?region: (?P<name>[a-z][a-z0-9-]*)\s*(?:-->)?\s*$")
+MARKER = re.compile(r"^\s*(?:#|//|--|;|<!--)\s*(?P<end>end)?region: (?P<name>[a-z][a-z0-9-]*)\s*(?:-->\s*)?$")
 #: Every entry of a zip carries this time, so that equal files give equal bytes.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -81,9 +81,13 @@ class Example:
         if pure.is_absolute() or ".." in pure.parts or not name:
             raise MissingError(f"{name!r} leaves the example {self.slug}")
         place = self.root / pure
-        if not place.resolve().is_relative_to(self.root.resolve()):
+        try:
+            out, there = not place.resolve().is_relative_to(self.root.resolve()), place.is_file()
+        except (OSError, ValueError):  # too long a name, or one with a NUL: there is no such file
+            out, there = False, False
+        if out:
             raise MissingError(f"{name!r} is a link out of the example {self.slug}")
-        if not place.is_file():
+        if not there:
             raise MissingError(f"no file {name!r} in the example {self.slug}{near(name, self.files)}")
         return place
 
@@ -109,7 +113,7 @@ class Example:
         """
         found: dict[str, list[str]] = {}
         still_open: dict[str, int] = {}
-        for number, line in enumerate(self.read(name).splitlines(), start=1):
+        for number, line in enumerate(_lines(self.read(name)), start=1):
             marker = MARKER.match(line)
             if marker is None:
                 for region in still_open:
@@ -136,8 +140,7 @@ class Example:
         """
         regions = self.regions(name)
         if region is None:
-            lines = self.read(name).splitlines()
-            return "\n".join(line for line in lines if not MARKER.match(line)).strip("\n")
+            return "\n".join(line for line in _lines(self.read(name)) if not MARKER.match(line)).strip("\n")
         if region not in regions:
             raise MissingError(f"no region {region!r} in {self._shown(name)}{near(region, regions)}")
         return regions[region]
@@ -149,7 +152,7 @@ class Example:
         :raises MalformedError: it does not parse; the message names file and line.
         """
         path = f"transcripts/{name}.console"
-        if "/" in name or not (self.root / path).is_file():
+        if name not in self.transcripts:
             raise MissingError(f"no transcript {name!r} in the example {self.slug}{near(name, self.transcripts)}")
         return parse(self.read(path), self._shown(path))
 
@@ -226,6 +229,11 @@ def _walk(folder: Path, root: Path) -> Iterator[str]:
             yield from _walk(entry, root)
         elif entry.is_file() and entry.resolve().is_relative_to(root.resolve()):
             yield entry.relative_to(root).as_posix()
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a file as a shell or a builder counts them: a form feed, for one, ends none."""
+    return text.replace("\r\n", "\n").split("\n")
 
 
 def _runnable(path: Path) -> bool:

@@ -80,7 +80,7 @@ def _member(archive: tarfile.TarFile, name: str) -> bytes:
 def plain(created_by: str) -> str:
     """Return an instruction as a Dockerfile has it, cut to one line: without what the builder put around it."""
     text = re.sub(r" # buildkit$", "", " ".join(created_by.split()))
-    text = re.sub(r"^RUN (\|\d+ (\S+=(\S*) )*)?/bin/sh -c ", "RUN ", text)
+    text = re.sub(r"^RUN (\|\d+ ([^\s=]+=\S* )*)?/bin/sh -c ", "RUN ", text)
     text = re.sub(r'^HEALTHCHECK &\{\["CMD" (.*?)\].*$', r"HEALTHCHECK CMD [\1]", text)
     text = re.sub(r"^EXPOSE (?:map)?\[(.*?)(?::\{\})?\]$", r"EXPOSE \1", text)
     if text.startswith(("CMD [", "ENTRYPOINT [", "HEALTHCHECK CMD [")):

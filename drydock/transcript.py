@@ -13,7 +13,7 @@ The format, in whole::
     [exit 1]                        the exit status, when it is not 0
 
 An output line that would read as something else (it begins with ``$ ``, ``> ``, ``#% ``, ``[exit ``, ``\`` or is
-``...``) is written with a leading ``\``.
+``...``) is written with a leading ``\``; so is a placeholder that the command printed, ``\<id>`` or ``\[..]``.
 
 A step that is expected and a step that was observed are one type, so `parse`, `matches`, `differences`, `merge` and
 `render` are functions over it.
@@ -29,17 +29,19 @@ from dataclasses import dataclass
 
 from drydock.errors import MalformedError, MissingError, near
 
-#: Placeholder -> what it stands for, as a regular expression without groups. Each is visible on the page.
+#: Placeholder -> what it stands for, as a regular expression without groups. Each is visible on the page. None is
+#: open-ended: it is looked for at each place of a line, and that takes linear time only if no place takes long.
 REDACTIONS = {
     "id": r"[0-9a-f]{64}|[0-9a-f]{12}",
     "digest": r"sha256:[0-9a-f]{64}",
-    "duration": r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+|(?:\d+|About an?|Less than a) (?:second|minute|hour)s?",
+    "duration": r"(?:\d{1,20}(?:\.\d{1,20})?(?:ns|us|µs|ms|s|m|h)){1,6}"
+    r"|(?:\d{1,20}|About an?|Less than a) (?:second|minute|hour)s?",
     "port": r"\d{2,5}",
-    "date": r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?)?(?:Z| ?[+-]\d\d:?\d\d)?(?: UTC)?",
-    "ip": r"\d{1,3}(?:\.\d{1,3}){3}|(?=[0-9a-f:]*:)[0-9a-f:]{2,39}",
-    "size": r"\d+(?:\.\d+)?\s?(?:[kKMGT]i?)?B",
-    "version": r"v?\d+(?:\.\d+)+[\w.+~-]*",
-    "n": r"\d+",
+    "date": r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,20})?)?(?:Z| ?[+-]\d\d:?\d\d)?(?: UTC)?",
+    "ip": r"\d{1,3}(?:\.\d{1,3}){3}|(?=[0-9a-f:]{0,38}:)[0-9a-f:]{2,39}",
+    "size": r"\d{1,20}(?:\.\d{1,20})?\s?(?:[kKMGT]i?)?B",
+    "version": r"v?\d{1,20}\.\d[\w.+~-]{0,80}",
+    "n": r"\d{1,20}",
 }
 ANY_LINES = "..."
 ANY_TEXT = "[..]"
@@ -49,9 +51,13 @@ LIMIT = 180.0
 #: Lines of output that a report shows where none of them was expected.
 SHOWN_LINES = 30
 
-_TOKEN = re.compile("<(" + "|".join(REDACTIONS) + r")>")
-_STATUS = re.compile(r"\[exit (\d{1,3})\]")
-_SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
+_TOKEN = re.compile(r"(?<!\\)<(" + "|".join(REDACTIONS) + r")>")
+_ELISION = re.compile(r"(?<!\\)" + re.escape(ANY_TEXT))
+#: A placeholder that stands for itself, because a command printed it.
+_PRINTED = re.compile("(<(?:" + "|".join(REDACTIONS) + ")>|" + re.escape(ANY_TEXT) + ")")
+_LITERAL = re.compile(r"\\" + _PRINTED.pattern)
+_STATUS = re.compile(r"\[exit ([0-9]{1,3})\]")
+_SECONDS = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)s")
 _NEEDS = ("docker-hub", "docker-28", "containerd-store", "overlay2-store", "swarm", "amd64")
 _ESCAPED = ("$ ", "> ", "#% ", "[exit ", "\\")
 
@@ -201,7 +207,9 @@ def _rendered(step: Step) -> Iterator[str]:
     for field in dataclasses.fields(Directives):
         value = getattr(step.directives, field.name)
         if value != getattr(default, field.name):
-            text = f"{value:g}s" if isinstance(value, float) else " ".join(value) if isinstance(value, tuple) else value
+            text = (
+                f"{value:.9g}s" if isinstance(value, float) else " ".join(value) if isinstance(value, tuple) else value
+            )
             yield f"#% {field.name} {text}"
     first, *rest = step.command.split("\n")
     yield f"$ {first}"
@@ -213,12 +221,13 @@ def _rendered(step: Step) -> Iterator[str]:
 
 def escape(line: str) -> str:
     """Return the line of a transcript that stands for the printed `line` and nothing else."""
+    line = _PRINTED.sub(r"\\\1", line)
     return f"\\{line}" if line.startswith(_ESCAPED) or line in (ANY_LINES, ">") else line
 
 
 def unescape(line: str) -> str:
     """Return what the reader sees for a `line` of expected output."""
-    return line.removeprefix("\\")
+    return _LITERAL.sub(r"\1", line.removeprefix("\\"))
 
 
 def matches(expected: Step, observed: Step) -> bool:
@@ -283,13 +292,13 @@ def line_matches(expected: str, observed: str) -> bool:
 @functools.lru_cache(maxsize=4096)
 def _pieces(expected: str) -> tuple[re.Pattern[str], ...]:
     """Compile what stands between the ``[..]`` of a line. No piece holds an open-ended wildcard: time stays linear."""
-    return tuple(re.compile(_piece(text)) for text in expected.split(ANY_TEXT))
+    return tuple(re.compile(_piece(text)) for text in _ELISION.split(expected))
 
 
 def _piece(text: str) -> str:
     parts = _TOKEN.split(text)
     return "".join(
-        f"(?:{REDACTIONS[part]}|<{part}>)" if index % 2 else re.escape(part) for index, part in enumerate(parts)
+        rf"(?:{REDACTIONS[part]}|\\?<{part}>)" if index % 2 else re.escape(part) for index, part in enumerate(parts)
     )
 
 

@@ -76,7 +76,7 @@ def load(top: Path = ROOT) -> Versions:
         bases = [Base(**_dated(row)) for row in data["base"]]
         programs = tuple(Program(**_dated(row)) for row in data["program"])
         return Versions({base.image: base for base in bases}, programs)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedError(FILE, 0, f"not versions ({type(error).__name__}: {error})") from error
 
 

@@ -1,11 +1,15 @@
-"""What a transcript needs of an engine."""
+"""What a transcript needs of an engine, and what recording it changes."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import pytest
 
 from drydock import record
 from drydock.engine import Engine
+from drydock.example import Example
+from drydock.shell import Outcome
 from drydock.transcript import parse
 
 FACTS = {
@@ -35,3 +39,16 @@ def test_missing_needs(facts, needs, lacking):
 
     assert found.startswith(lacking)
     assert bool(found) == bool(lacking)
+
+
+@pytest.mark.parametrize("text", ["#% retry 5s\n#% name a\n$ b \\\n>\n", "#%  limit  180s\n$ a", "$ a\n...\n"])
+def test_a_record_of_what_matches_leaves_the_file(tmp_path, text):
+    """A transcript that matched stays as its author wrote it, also where it would be rendered in another form."""
+    place = tmp_path / "hello/transcripts/t.console"
+    place.parent.mkdir(parents=True)
+    place.write_text(text)
+    job = record.Job(Engine({}, facts=FACTS), Example(tmp_path / "hello"), "t", tmp_path, tmp_path, rewrite=True)
+    transcript = parse(text, "t.console")
+    record._rewrite(job, transcript, [Outcome(step, dataclasses.replace(step), 0.0) for step in transcript.steps])
+
+    assert place.read_text() == text

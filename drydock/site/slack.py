@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from drydock.transcript import ANY_LINES, ANY_TEXT, REDACTIONS, Step
 
-_OPEN = re.compile("<(" + "|".join(REDACTIONS) + r")>|" + re.escape(ANY_TEXT))
+_OPEN = re.compile(r"(?<!\\)(?:<(" + "|".join(REDACTIONS) + r")>|" + re.escape(ANY_TEXT) + ")")
 
 
 @dataclass(frozen=True)
