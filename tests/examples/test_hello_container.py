@@ -57,9 +57,11 @@ def test_not_root(docker, build):
 def test_typo_is_found_at_run_time(docker, build, only_docker):
     """An image whose CMD names no program builds; running it fails with exit status 127."""
     only_docker("behind Podman's socket, Docker's client ends with exit status 1 and does not learn why")
-    done = docker("run", "--rm", build("Dockerfile.typo"), check=False)
+    image = build("Dockerfile.typo")
+    done = docker("run", "--rm", image, check=False)
 
     assert done.returncode == 127
+    assert docker("run", "--rm", image, "greet").stdout.endswith("user 10001.\n"), "only its CMD is wrong"
     assert 'exec: "gret": executable file not found in $PATH' in done.stderr
 
 

@@ -298,6 +298,17 @@ def test_compose_down_leaves_it(docker, stack, count):
     assert (again, left) == ("count: 1\n", 2)
 
 
+def test_compose_down_keeps_the_name(stack):
+    """What a Compose file names outlives docker compose down: the next docker compose up counts on."""
+    counter = stack("compose.yaml", "counter")
+    counter.compose("up", "--build")
+    first = counter.count()
+    counter.compose("down")
+    counter.compose("up")
+
+    assert (first, counter.count()) == ("count: 1\n", "count: 2\n")
+
+
 # For the picture: what outlives what.
 
 PLACES = {"layer": "writable layer", "anonymous": "anonymous volume", "named": "named volume", "bind": "bind mount"}

@@ -1,0 +1,27 @@
+"""Exercises on a real engine: the fault is told by the claims that say so, and the example itself is the solution."""
+
+from __future__ import annotations
+
+import pytest
+
+from drydock import example as examples, exercises
+
+KNOWN = exercises.load()
+
+
+@pytest.mark.parametrize("page", KNOWN)
+def test_the_fault_is_told(page, tmp_path, engine):
+    """While the fault is there, its claims fail."""
+    exercise = KNOWN[page]
+    exercises.begin(exercise.slug, tmp_path / "mine")
+    found = exercises.check(exercise.slug, tmp_path / "mine", exercise.claims)
+
+    assert {test: outcome for test, (outcome, _) in found.items()} == dict.fromkeys(exercise.claims, "failed")
+
+
+def test_the_example_is_the_solution(tmp_path, engine, capsys):
+    """The example as it is upholds its claims, in a folder of another name."""
+    mine = examples.load()["entrypoint-script"].copy_to(tmp_path).rename(tmp_path / "mine")
+
+    assert exercises.main(["check", "entrypoint-script", str(mine)]) == 0
+    assert "✗" not in capsys.readouterr().out
