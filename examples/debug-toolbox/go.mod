@@ -1,0 +1,3 @@
+module example.com/debug-toolbox
+
+go 1.27
