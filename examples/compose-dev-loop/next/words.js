@@ -1,0 +1,4 @@
+import { greeting } from "greeting";
+import { shout } from "shout";
+
+export const words = () => shout(greeting("world"));
