@@ -1,0 +1,1 @@
+INSERT INTO ntoes VALUES ('a table that does not exist');
