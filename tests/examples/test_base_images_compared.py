@@ -1,0 +1,122 @@
+"""Claims of the example base-images-compared."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+BASES = (
+    "scratch",
+    "gcr.io/distroless/static-debian13:nonroot",
+    "busybox:1.37",
+    "debian:trixie-slim",
+    "python:3.13-slim",
+    "node:24-slim",
+    "golang:1.27",
+)
+DISTROLESS, BUSYBOX, DEBIAN = BASES[1:4]
+#: The columns of the table, in its order.
+COLUMNS = {
+    "size": "Unpacked",
+    "files": "Files",
+    "packages": "Packages",
+    "shell": "Shell",
+    "package manager": "Package manager",
+    "C library": "C library",
+    "user": "User",
+}
+
+
+@pytest.fixture(scope="module")
+def survey(build, docker):
+    """Return what the program finds on a base: ``survey("scratch")["shell"]``."""
+    seen = {}
+
+    def call(base: str) -> dict[str, str]:
+        if base not in seen:
+            said = docker("run", "--rm", build("Dockerfile", "--build-arg", f"BASE={base}", timeout=600)).stdout
+            seen[base] = dict(re.split(r"  +", line, maxsplit=1) for line in said.splitlines())
+        return seen[base]
+
+    return call
+
+
+def test_compared(survey, table):
+    """What a base has is not the same for any two of them: on one there is no file at all, on another a compiler."""
+    found = {base: survey(base) for base in BASES}
+    shown = {
+        base: {heading: each[key].replace("-", "none") for key, heading in COLUMNS.items()}
+        for base, each in found.items()
+    }
+    rows = [
+        {"row": f"`{base}`", "column": heading, "cell": cell}
+        for base, row in shown.items()
+        for heading, cell in row.items()
+    ]
+    table("bases", "grid", rows)
+
+    assert len({tuple(row.values()) for row in shown.values()}) == len(BASES)
+
+
+def test_scratch_is_empty(survey):
+    """On scratch there is nothing: no file, no shell, no C library, no certificates, no /tmp, and no list of users."""
+    found = dict(survey("scratch"))
+
+    assert found.pop("files") == "0"
+    assert found.pop("size") == "0.0 MB"
+    assert (found.pop("user"), found.pop("packages")) == ("0", "0")
+    assert set(found.values()) == {"-"}
+
+
+def test_distroless_has_what_programs_ask_for(survey):
+    """distroless/static has certificates, time zones, a list of users and /tmp, and neither shell nor C library."""
+    found = survey(DISTROLESS)
+
+    assert "-" not in (found["authorities"], found["time zones"], found["list of users"], found["/tmp"])
+    assert (found["shell"], found["package manager"], found["C library"]) == ("-", "-", "-")
+
+
+def test_distroless_is_not_root(survey):
+    """The tag nonroot of distroless sets the user 65532; the other bases here run as root unless told otherwise."""
+    assert survey(DISTROLESS)["user"] == "65532"
+    assert {survey(base)["user"] for base in BASES if base != DISTROLESS} == {"0"}
+
+
+def test_no_shell(build, docker):
+    """Where there is no shell none can be started: the container fails with the status 127."""
+    image = build("Dockerfile", "--build-arg", f"BASE={DISTROLESS}", timeout=600)
+    failed = docker("run", "--rm", "--entrypoint", "sh", image, check=False)
+
+    assert failed.returncode == 127
+    assert "executable file not found" in failed.stderr
+
+
+def test_busybox_has_a_shell_and_no_packages(survey):
+    """busybox has a shell and no package manager: what is missing cannot be installed, only copied in."""
+    found = survey(BUSYBOX)
+
+    assert found["shell"] == "/bin/sh"
+    assert (found["package manager"], found["packages"]) == ("-", "0")
+
+
+def test_language_images_are_debian(survey):
+    """The slim images of languages are Debian slim and more: they have all of its packages, and its package manager."""
+    debian = survey(DEBIAN)
+
+    for base in BASES[4:]:
+        found = survey(base)
+        assert found["system"] == debian["system"]
+        assert found["package manager"] == debian["package manager"] == "/usr/bin/apt"
+        assert int(found["packages"]) >= int(debian["packages"])
+
+
+def test_sizes(survey, measure):
+    """Unpacked, distroless/static has at most a tenth of Debian slim's bytes, and the Go image twice as many."""
+    sizes = {base: float(survey(base)["size"].removesuffix(" MB")) * 1e6 for base in BASES}
+    measure("distroless", sizes[DISTROLESS], "bytes", high=10_000_000)
+    measure("debian", sizes[DEBIAN], "bytes", high=150_000_000)
+    measure("golang", sizes["golang:1.27"], "bytes", low=2 * sizes[DEBIAN])
+
+    assert sizes[DISTROLESS] < sizes[DEBIAN] / 10
+    assert sizes[BUSYBOX] < sizes[DEBIAN] / 10
