@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 import webbrowser
 from pathlib import Path
@@ -30,7 +31,7 @@ nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "docs", "tests", "examples"]
+nox.options.sessions = ["lint", "docs", "tests", "site", "examples"]
 
 # uv would otherwise try to download an interpreter where it does not like the one it finds.
 os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
@@ -109,6 +110,37 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "-n", str(workers()), *session.posargs)
 
 
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Try the properties of `tests/fuzz` on thousands of inputs that no earlier run had; `tests` tries some."""
+    install(session)
+    session.run("pytest", "-n", str(workers()), "--hypothesis-profile=fuzz", "tests/fuzz", *session.posargs)
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """Drive the built site in Chromium: every page, copying, search, weight. Pictures of pages are kept."""
+    browser(session)
+    install(session)
+    session.run("sphinx-build", *sphinx())
+    (BUILD / "pictures").mkdir(exist_ok=True)
+    kept = [f"--site={BUILD / 'html'}", f"--pictures={BUILD / 'pictures'}"]
+    session.run("pytest", "tests/site", "-n", str(os.cpu_count() or 1), *kept, *session.posargs)
+
+
+def browser(session: nox.Session) -> None:
+    """See to a browser: root on Debian gets it, as the private engine gets its packages; others are told how."""
+    if any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        return
+    command = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", "chromium"]
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        session.error("the tests of the site need Chromium; run: sudo apt-get install chromium")
+    session.log("installing chromium (Debian's package), which the tests of the site drive")
+    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    session.run("apt-get", "update", "-qq", external=True, env=env)
+    session.run(*command, external=True, env=env)
+
+
 @nox.session
 def examples(session: nox.Session) -> None:
     """Build, run and assert every example on a real engine. `-- slug ...` picks, `--all`, `--keep`, `--engine=NAME`.
@@ -124,6 +156,20 @@ def record(session: nox.Session) -> None:
     """Rewrite transcripts and evidence with what a run proves. `-- slug ...` picks."""
     install(session)
     prove(session, "--record")
+
+
+@nox.session(default=False)
+def begin(session: nox.Session) -> None:
+    """Make a folder of your own with a page's exercise in it: `-- SLUG FOLDER`."""
+    install(session)
+    session.run("python", "-m", "drydock.exercises", "begin", *session.posargs)
+
+
+@nox.session(default=False)
+def check(session: nox.Session) -> None:
+    """Run an example's claims against a folder of your own, and say which hold: `-- SLUG FOLDER`."""
+    install(session)
+    session.run("python", "-m", "drydock.exercises", "check", *session.posargs)
 
 
 def prove(session: nox.Session, *options: str) -> None:
@@ -149,6 +195,13 @@ def matrix(session: nox.Session) -> None:
     kinds = session.run("python", "-c", "from drydock.kinds import KINDS; print(*KINDS)", silent=True, log=False)
     for kind in reversed((kinds or "").split()):  # the preferred one last: it goes on running
         prove(session, f"--engine={kind}", "--record")
+
+
+@nox.session(default=False)
+def mutants(session: nox.Session) -> None:
+    """Put small faults into copies of the examples; each has to turn a test red. `-- slug ...` picks. Takes hours."""
+    install(session)
+    session.run("python", "-m", "drydock.trial", *session.posargs)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -7,7 +7,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drydock.site import census, checks, generate, late, pages, proof, prose, publish, shelf
+from drydock.site import (
+    census,
+    checks,
+    exercise,
+    formats,
+    gallery,
+    generate,
+    late,
+    markdown,
+    pages,
+    proof,
+    prose,
+    publish,
+    search,
+    shelf,
+)
 from drydock.site.census import CensusDirective
 from drydock.site.compatibility import CompatibilityDirective
 from drydock.site.directives import (
@@ -17,9 +32,11 @@ from drydock.site.directives import (
     PictureDirective,
     TranscriptDirective,
 )
+from drydock.site.exercise import ExerciseDirective
 from drydock.site.lexer import ConsoleLexer
 from drydock.site.own_page import ExamplePageDirective
 from drydock.site.proof import ClaimsDirective, TotalsDirective
+from drydock.site.scores import MutantsDirective
 from drydock.site.versions import VersionsDirective
 
 if TYPE_CHECKING:
@@ -40,8 +57,10 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("census", CensusDirective)
     app.add_directive("compatibility", CompatibilityDirective)
     app.add_directive("claims", ClaimsDirective)
+    app.add_directive("exercise", ExerciseDirective)
     app.add_directive("versions", VersionsDirective)
     app.add_directive("totals", TotalsDirective)
+    app.add_directive("mutants", MutantsDirective)
     app.add_role("measured", MeasuredRole())
     app.add_lexer("console", ConsoleLexer)
 
@@ -54,17 +73,25 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("env-purge-doc", pages.purge)
     app.connect("doctree-read", census.read)
     app.connect("doctree-read", prose.read)
+    app.connect("doctree-read", formats.describe)
     app.connect("env-merge-info", pages.merge)
     # When all are read. (env-check-consistency is left out of a build that reads no page.)
     app.connect("env-updated", checks.check)
     app.connect("env-updated", prose.check)
     app.connect("env-updated", census.showing)
+    app.connect("env-updated", gallery.regrouped)
     # While it writes them, maybe in parallel.
     app.connect("doctree-resolved", census.show)
     app.connect("doctree-resolved", proof.show)
+    app.connect("doctree-resolved", gallery.show)
+    app.connect("doctree-resolved", markdown.write)
     app.connect("doctree-resolved", publish.link)
     app.connect("doctree-resolved", late.render)
+    app.connect("html-page-context", formats.tell)
     app.connect("build-finished", publish.publish)
+    app.connect("build-finished", exercise.publish)
+    app.connect("build-finished", formats.finish)
+    app.connect("build-finished", search.write)
     app.connect("build-finished", census.finish)
 
     # Raise env_version when what `pages` keeps in the environment changes.

@@ -20,6 +20,9 @@ from drydock.transcript import Step, unescape
 if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
 
+#: A transcript of more lines is shown in part, until the reader asks for all of it.
+FOLDED = 32
+
 
 def file_block(env: BuildEnvironment, example: Example, path: str, region: str = "", lexer: str = "") -> nodes.Node:
     """Return a file of `example`, or one of its regions, as a block.
@@ -56,8 +59,12 @@ def shown_lines(step: Step) -> list[str]:
 def _block(env: BuildEnvironment, example: Example, block: Block, text: str, lexer: str) -> nodes.Node:
     code = nodes.literal_block(text, text, language=lexer, drydock=vars(block).copy())
     code["force"] = True  # a lexer that stumbles over a deliberate mistake is no news
-    caption = Caption(block.slug, block.path, block.region, badge(env, example, block))
-    return nodes.container("", held(caption), code, classes=["drydock-block", f"drydock-{block.kind}"])
+    lines = text.count("\n") + 1
+    folded = lines if block.kind == "transcript" and lines > FOLDED else 0
+    caption = Caption(block.slug, block.path, block.region, badge(env, example, block), folded)
+    # What a search is to find in a block are commands, and what they print; programs would double its index.
+    unfound = ["no-search"] if block.kind == "file" else []
+    return nodes.container("", held(caption), code, classes=["drydock-block", f"drydock-{block.kind}", *unfound])
 
 
 def page_link(env: BuildEnvironment, slug: str, text: str) -> nodes.Node:

@@ -10,7 +10,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from drydock.errors import MalformedError, MissingError
 from drydock.example import Example
-from drydock.site import units
+from drydock.site import gallery, units
 from drydock.site.blocks import file_block, page_link, transcript_block
 from drydock.site.captions import badge, facts
 from drydock.site.pages import FOLDER
@@ -120,7 +120,8 @@ class ExamplesDirective(ExampleDirective):
         # The generated index names all examples: the list is made anew when one comes or goes.
         self.env.note_dependency(f"{FOLDER}/index.md")
         items = [self._item(self.example(slug)) for slug in shelf(self.env).examples]
-        return [nodes.bullet_list("", *items, classes=["drydock-examples"])] if items else []
+        self.env.metadata[self.env.docname][gallery.KEY] = True
+        return [nodes.bullet_list("", *items, classes=["drydock-examples"], **{gallery.KEY: True})] if items else []
 
     def _item(self, example: Example) -> nodes.list_item:
         run = shelf(self.env).evidence(example).run
@@ -131,7 +132,7 @@ class ExamplesDirective(ExampleDirective):
         proof = nodes.paragraph("", counted, classes=["drydock-proof"])
         download = zipped(example.slug, "zip", f" of the example {example.slug}")
         proof += [*badge(self.env, example).nodes(), nodes.Text(" "), download]
-        return nodes.list_item("", title, idea, proof)
+        return nodes.list_item("", title, idea, proof, **{gallery.KEY: example.slug})
 
 
 class MeasuredRole(SphinxRole):

@@ -48,6 +48,8 @@ class ExamplePageDirective(ExampleDirective):
 
     def _section(self, title: str, body: list[nodes.Node]) -> nodes.section:
         section = nodes.section("", nodes.title("", title), *body, names=[nodes.fully_normalize_name(title)])
+        # A search is to find the pages that tell of it, and this page by its idea; the index has half the weight.
+        section["classes"].append("no-search")
         self.state.document.note_implicit_target(section, section)
         return section
 

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from drydock.example import Example
 
 
+#: A page that rests on more examples than these only links to their claims, which would be most of its weight.
+LISTED = 8
+
+
 class ClaimsDirective(ExampleDirective):
     """``{claims}``: the claims of every example that the page has named above, to be opened."""
 
@@ -41,15 +45,15 @@ class ClaimsDirective(ExampleDirective):
         said = f"This page rests on {upheld} claims, each a test that passed."
         found: list[nodes.Node] = [nodes.paragraph("", said, classes=["drydock-proof"])]
         for example, each in runs.items():
-            found += self._of(example, each)
+            found += self._of(example, each, listed=len(runs) <= LISTED)
         return found
 
-    def _of(self, example: Example, runs: dict[str, Run]) -> list[nodes.Node]:
+    def _of(self, example: Example, runs: dict[str, Run], *, listed: bool) -> list[nodes.Node]:
         if not runs:
             return []
         on = ", ".join(f"{_upheld(run)} of {len(run.claims)} on {heading(run)}" for run in runs.values())
         run = runs.get(DEFAULT_ENGINE, next(iter(runs.values())))
-        return [held(Rests(example.slug, on, tuple(map(_said, run.claims.values()))))]
+        return [held(Rests(example.slug, on, tuple(map(_said, run.claims.values())) if listed else ()))]
 
 
 def _said(claim: Claim) -> str:
@@ -62,6 +66,7 @@ class Rests:
     """The claims of one example that a page rests on.
 
     :ivar upheld: how many of them were upheld on which engine.
+    :ivar claims: none on a page that rests on too many.
     """
 
     slug: str
@@ -72,6 +77,9 @@ class Rests:
         """Return them as a part that opens."""
         items = Markup("\n").join(Markup("<li><p>{}</p></li>").format(marked(claim)) for claim in self.claims)
         uri = builder.get_relative_uri(docname, own(self.slug))
+        if not self.claims:
+            link = Markup('<a class="reference internal" href="{}#claims">{}</a>').format(uri, self.slug)
+            return Markup('<p class="drydock-rests">{}: {}</p>').format(link, self.upheld)
         return Markup(
             '<details class="drydock-rests"><summary>{0}: {1}</summary>\n'
             '<p>Claims of <a class="reference internal" href="{2}">{0}</a></p>\n'
@@ -81,7 +89,7 @@ class Rests:
     def nodes(self) -> list[nodes.Node]:
         """Return them as a list."""
         items = [nodes.list_item("", nodes.paragraph("", "", *prose(claim))) for claim in self.claims]
-        return [nodes.paragraph("", f"{self.slug}: {self.upheld}"), nodes.bullet_list("", *items)]
+        return [nodes.paragraph("", f"{self.slug}: {self.upheld}"), *([nodes.bullet_list("", *items)] if items else [])]
 
 
 def _upheld(run: Run) -> int:

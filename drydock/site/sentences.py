@@ -10,6 +10,9 @@ from functools import cache
 from docutils import nodes
 from markupsafe import Markup, escape
 
+#: No part of it may hold what begins a link: it would be looked through again for each of them.
+_LINK = re.compile(r"\[([^\[\]]+)\]\([^)\[]*\)")
+
 
 def prose(text: str) -> list[nodes.Node]:
     """Return the sentence `text` as nodes."""
@@ -33,13 +36,22 @@ def plain(text: str) -> str:
 
 def _parts(text: str) -> Iterator[tuple[str, bool]]:
     """Yield the parts of a sentence in turn, each with whether it is code."""
-    unlinked = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", text)
-    parts = re.split(r"(`+)(.+?)\1", unlinked)
-    for index in range(0, len(parts), 3):
-        if parts[index]:
-            yield parts[index], False
-        if index + 2 < len(parts):
-            yield parts[index + 2].strip(), True
+    parts = re.split("(`+)", _LINK.sub(r"\1", text))  # words and ticks in turn
+    last = {ticks: index for index, ticks in enumerate(parts) if index % 2}
+    said, at = 0, 1
+    while at < len(parts):
+        if last[parts[at]] > at:
+            end = parts.index(parts[at], at + 1)
+            yield from _words(parts[said:at])
+            yield "".join(parts[at + 1 : end]).strip(), True
+            said, at = end + 1, end
+        at += 2
+    yield from _words(parts[said:])
+
+
+def _words(parts: list[str]) -> Iterator[tuple[str, bool]]:
+    if any(parts):
+        yield "".join(parts), False
 
 
 @dataclass(frozen=True)

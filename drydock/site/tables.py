@@ -32,8 +32,9 @@ class Rows:
 
     def html(self, builder: Builder, docname: str) -> Markup:
         """Return it as HTML."""
-        head = "".join(f'<th class="head"><p>{marked(text)}</p></th>' for text in self.head)
-        body = "\n".join(f"<tr>{''.join(self._cells(row))}</tr>" for row in self.rows)
+        # Spaces between the cells: the index of the search takes tags out, and words would run together.
+        head = " ".join(f'<th class="head"><p>{marked(text)}</p></th>' for text in self.head)
+        body = "\n".join(f"<tr>{' '.join(self._cells(row))}</tr>" for row in self.rows)
         kind = escape(self.kind)
         return Markup(
             f'<div class="table-wrapper colwidths-auto {kind} docutils container">\n'

@@ -1,0 +1,88 @@
+"""Copy parity: what the button of a block puts on the clipboard is what a terminal accepts, and all of it."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from browsing import Site
+from playwright.sync_api import Browser
+
+from drydock.transcript import Step, parse, unescape
+
+#: Logs each word that a command is given, in the place of every program that a transcript calls.
+STUB = """
+PATH=/nowhere
+told() { local words; printf -v words '%q ' "$@"; printf '%s\\n' "$words" >>"$LOG"; }
+docker() { told docker "$@"; }
+command_not_found_handle() { told "$@"; }
+"""
+
+
+@pytest.fixture(scope="module")
+def reader(browser: Browser, site: Site):
+    """A page of somebody who lets the site write to the clipboard."""
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    yield context.new_page()
+    context.close()
+
+
+def test_copy_parity(page_path, reader, site, tmp_path, record_property):
+    """The button of each transcript copies its commands, and bash reads of them what the harness runs."""
+    reader.goto(f"{site.url}/{page_path}")
+    blocks = reader.locator(".drydock-transcript")
+    for index in range(blocks.count()):
+        block = blocks.nth(index)
+        if block.locator(".drydock-fold input").count():
+            block.locator(".drydock-fold input").check()
+        link = block.locator(".drydock-name a").last.get_attribute("href")
+        shown = block.locator("pre").text_content()
+        block.locator("button.copybtn").click()
+        copied = reader.evaluate("() => navigator.clipboard.readText()")
+        commands = [step.command for step in _steps(site, link, shown)]
+
+        assert copied.rstrip("\n") == "\n".join(commands), f"{link} on {page_path}"
+        pasted, run = _words([copied], tmp_path), _words(commands, tmp_path)
+        assert pasted == run, f"{link} on {page_path}"
+    record_property("blocks copied", blocks.count())
+
+
+def _steps(site: Site, link: str, shown: str) -> list[Step]:
+    """Return the steps that a block shows, of the transcript that its caption links to."""
+    published = site.folder / "_examples" / link.rpartition("_examples/")[2]
+    found, left = [], f"{shown}\n"  # empty lines at the end of a block are not shown
+    for step in parse(published.read_text(encoding="utf-8"), link).steps:
+        text = _text(step)
+        if left.startswith(text):
+            found.append(step)
+            left = left[len(text) :]
+    assert left.strip() == "", f"{link} shows what is not in the transcript: {left[:200]!r}"
+    return found
+
+
+def _text(step: Step) -> str:
+    status = [f"[exit {step.status}]"] if step.status else []
+    lines = ["$ " + step.command.replace("\n", "\n> "), *map(unescape, step.output), *status]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _words(commands: list[str], folder) -> list[str]:
+    """Return what bash gives to each program, when it reads these commands one after the other."""
+    log = folder / "log"
+    log.write_text("", encoding="utf-8")
+    for number, command in enumerate(commands):
+        (folder / f"{number}.sh").write_text(f"{command}\n", encoding="utf-8")
+    sourced = "\n".join(f". {folder}/{number}.sh" for number in range(len(commands)))
+    script = f"{STUB}cd {folder}\n{sourced}\n"
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script],
+        env={"LOG": str(log), "HOME": str(folder)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert "syntax error" not in done.stderr, done.stderr
+    # The programs of a pipe start at one time, and log in any order.
+    return sorted(log.read_text(encoding="utf-8").splitlines())

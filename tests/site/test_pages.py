@@ -1,0 +1,114 @@
+"""Every page, in light and dark, at three widths: nothing fails, nothing overflows, nothing shuts a reader out."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from browsing import Site, Watch
+from playwright.sync_api import Browser, Page
+
+WIDTHS = (1400, 768, 360)
+#: WCAG 2.2 up to level AA, as axe names its parts.
+STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+#: At most so much for the first page of a visit and for the next one: KB as sent, and requests.
+FIRST_KB, FIRST_REQUESTS, NEXT_KB = 60, 20, 25
+#: Pages that are looked through by their headings, so that they are one; each may weigh so many KB, and no more.
+LARGE = {"reference/errors.html": 45, "how-to/multi-stage.html": 30, "concepts/myths.html": 30}
+#: It comes with the index, and has a budget of its own in test_search.py.
+SEARCH = "search.html"
+
+#: What Chromium says of a request that it gave up because a network of the host came or went, as an engine makes them.
+NETWORK = "ERR_NETWORK_CHANGED"
+
+OVERFLOW = """() => {
+  const room = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= room) return "";
+  const wide = [...document.querySelectorAll("body *")].filter(
+    (each) => each.getBoundingClientRect().right > room + 1 && getComputedStyle(each).position !== "fixed"
+  );
+  return `${document.documentElement.scrollWidth} px: ` + wide.slice(-3).map((each) => each.outerHTML.slice(0, 90));
+}"""
+SHIFT = """() => new Promise((done) => {
+  let sum = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((each) => { sum += each.value; }))
+    .observe({ type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => setTimeout(() => done(sum), 0));
+})"""
+VIOLATIONS = """(tags) => axe.run({ runOnly: tags, resultTypes: ["violations"] }).then((found) =>
+  found.violations.map((rule) => `${rule.id}: ` + rule.nodes.slice(0, 3).map((node) => node.html.slice(0, 160))
+    + ` (${rule.nodes.length}) ` + (rule.nodes[0].any[0]?.message ?? "")))"""
+
+
+def _axe() -> str:
+    [folder] = find_spec("axe_playwright_python").submodule_search_locations
+    return Path(folder, "axe.min.js").read_text(encoding="utf-8")
+
+
+AXE = _axe()
+
+
+@pytest.fixture(scope="session")
+def visitor(browser: Browser, site: Site):
+    """Somebody who has been on the front page, and has what all pages share in their browser's cache."""
+    context = browser.new_context(color_scheme="dark", viewport={"width": 360, "height": 740}, has_touch=True)
+    page = context.new_page()
+    page.goto(f"{site.url}/index.html", wait_until="networkidle")
+    yield context
+    context.close()
+
+
+def _look(page: Page, site: Site, page_path: str) -> tuple[list[str], list[tuple[str, int, int]]]:
+    """Load a page, and return what is wrong with it at each width, and what it asked the server for."""
+    watch = Watch()
+    watch.attach(page, site)
+    for _ in range(5):
+        site.asked.clear()
+        watch.problems.clear()
+        page.goto(f"{site.url}/{page_path}", wait_until="networkidle")
+        if not any(NETWORK in problem for problem in watch.problems):
+            break
+    asked, problems = list(site.asked), watch.problems
+    shift = page.evaluate(SHIFT)
+    if shift:
+        problems.append(f"the layout shifts by {shift:.4f}")
+    page.evaluate(AXE)
+    problems += page.evaluate(VIOLATIONS, STANDARD)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        wide = page.evaluate(OVERFLOW)
+        if wide:
+            problems.append(f"wider than {width} px: {wide}")
+    return problems, asked
+
+
+def _next(page_path: str) -> float:
+    """Return how many KB the page itself may weigh."""
+    return 60 if page_path == SEARCH else LARGE.get(page_path, NEXT_KB)
+
+
+def test_first_visit(page_path, browser, site, record_property):
+    """A page that somebody sees first, in light and wide, is sound, and within the budget of a first visit."""
+    context = browser.new_context(color_scheme="light", viewport={"width": 1400, "height": 900})
+    problems, asked = _look(context.new_page(), site, page_path)
+    context.close()
+    weight = sum(size for _, _, size in asked) / 1000
+    record_property("KB of a first visit", weight)
+    record_property("requests of a first visit", len(asked))
+
+    assert not problems, "\n".join(problems)
+    assert weight <= FIRST_KB + max(0, _next(page_path) - NEXT_KB)
+    assert len(asked) <= FIRST_REQUESTS
+
+
+def test_next_page(page_path, visitor, site, record_property):
+    """A page that somebody goes on to, in dark and on a phone, is sound, and within the budget of a next page."""
+    page = visitor.new_page()
+    problems, asked = _look(page, site, page_path)
+    page.close()
+    weight = sum(size for _, _, size in asked) / 1000
+    record_property("KB of the next page", weight)
+
+    assert not problems, "\n".join(problems)
+    assert weight <= _next(page_path)

@@ -1,0 +1,146 @@
+"""What lies beside the pages: Markdown, the list for language models, the sitemap, headers, and the search's index."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from test_site import site
+
+from drydock import ROOT
+from drydock.evidence import Claim
+from drydock.site.markdown import fenced
+from drydock.site.proof import LISTED
+
+__all__ = ["site"]
+
+
+@pytest.fixture
+def own_settings(site):
+    """Return the site with the settings of the repository."""
+    site.write("conf.py", (ROOT / "conf.py").read_text(encoding="utf-8"))
+    for folder in ("docs/_static", "docs/_templates"):
+        shutil.copytree(ROOT / folder, site.top / folder)
+    return site
+
+
+def test_a_page_as_markdown(site):
+    """A page lies beside itself as Markdown, with its blocks, where they come from, and links to pages as Markdown."""
+    site.page("other", "Why?\n\n- a *list* of `code`\n- **more**\n\n| a | b |\n| --- | --- |\n| c\\|d | e |")
+    built = site.build()
+    first, other = built.text("first.md"), built.text("other.md")
+
+    assert first.startswith("# first\n\n[greeting/Dockerfile](_examples/greeting/Dockerfile) · run on Docker 28.5.2")
+    assert '```docker\nFROM debian:trixie-slim\nUSER 10001\nCMD ["id"]\n```' in first
+    assert "- a *list* of `code`\n- **more**" in other
+    assert "[The greeting](greeting.md)" in built.text("examples/index.md")
+    assert "| a | b |\n| --- | --- |\n| c\\|d | e |" in other
+
+
+def test_a_table_of_evidence_as_markdown(site):
+    """What is drawn or made when a page is written is in its Markdown as well."""
+    site.record("greeting", claims={"a": Claim("It `greets`.", "passed")})
+
+    assert "| It `greets`. | ✓ upheld |" in site.build().text("examples/greeting.md")
+
+
+def test_a_fence_is_longer_than_what_it_holds():
+    """A block that holds a fence is not closed by it."""
+    assert fenced("```\nx\n```", "text") == "````text\n```\nx\n```\n````"
+
+
+def test_list_for_language_models(site):
+    """The pages are listed by chapter, each with its first paragraph."""
+    site.page("first", "What is it?\n\n:::{example} greeting/Dockerfile\n:::")
+    listed = site.build().text("llms.txt")
+
+    assert "- [first](first.md): What is it?" in listed
+    assert "- [The greeting](examples/greeting.md): Its idea." in listed
+
+
+@pytest.mark.parametrize("address", ["", "https://docs.example/book/"])
+def test_addresses_only_where_they_are_known(own_settings, address, monkeypatch):
+    """Canonical links and a sitemap name the site's address, and are left out where that is not known."""
+    monkeypatch.delenv("READTHEDOCS_CANONICAL_URL", raising=False)
+    monkeypatch.setenv("DRYDOCK_URL", address)
+    built = own_settings.build()
+    html, missing = built.text("first.html"), built.text("404.html")
+
+    assert built.warnings == []
+    assert ('rel="canonical" href="https://docs.example/book/first.html"' in html) == bool(address)
+    assert (built.out / "sitemap.xml").is_file() == bool(address)
+    assert f'href="{"/book" if address else ""}/_static/drydock.css' in missing
+
+
+def test_edit_links_lead_to_what_is_there(own_settings, monkeypatch):
+    """Where the repository is known, a page leads to its source, and a generated one does not."""
+    monkeypatch.setenv("DRYDOCK_REPOSITORY", "https://github.com/someone/drydock")
+    built = own_settings.build()
+
+    assert "https://github.com/someone/drydock/edit/main/docs/first.md" in built.text("first.html")
+    assert "/edit/" not in built.text("examples/greeting.html")
+
+
+def test_policy_names_the_inline_script(own_settings):
+    """The published policy lets the theme's own script run by its hash, and no other inline script."""
+    policy = own_settings.build().text("_headers")
+
+    assert "script-src 'self' 'sha256-" in policy
+    assert policy.count("sha256-") == 1
+
+
+def test_head_describes_the_page(own_settings):
+    """A page's head has its first paragraph, as text."""
+    own_settings.page("first", 'Is it "so"?\n\n:::{example} greeting/Dockerfile\n:::')
+
+    assert 'property="og:description" content="Is it &#34;so&#34;?"' in own_settings.build().text("first.html")
+
+
+def test_index_of_the_search(site):
+    """The search knows a command of a page, and not what only an example's own page shows."""
+    site.page("first", ":::{transcript} greeting/run\n:::")
+    text = site.build().text("drydock-search.js")
+    index = json.loads(text.removeprefix("Search.setIndex(").rstrip().removesuffix(")"))
+    page = index["docnames"].index("first")
+
+    assert page in index["terms"]["docker"]
+    assert page in index["terms"]["alert"]  # of what it printed
+    assert "trixi" not in index["terms"]  # of its Dockerfile
+    assert set(index) == {"docnames", "titles", "alltitles", "terms"}
+
+
+def test_examples_are_grouped_by_what_tells_of_them(site):
+    """The list of examples has the page that shows an example above it, also after another page does."""
+    before = site.build().text("examples/index.html")
+    site.write("docs/how-to/tell.md", "# Tell\n\n:::{example} greeting/Dockerfile\n:::\n")
+    site.write("docs/index.md", "# Top\n\n```{toctree}\nfirst\nhow-to/tell\nexamples/index\n```\n")
+    after = site.build().text("examples/index.html")
+
+    assert 'drydock-topic-name"><a class="reference internal" href="../first.html">first</a>' in before
+    assert 'drydock-topic-name"><a class="reference internal" href="../how-to/tell.html">Tell</a>' in after
+
+
+def test_a_long_transcript_folds(site):
+    """A transcript of many lines is shown in part at first, and a file never is."""
+    lines = "".join(f"line {number}\n" for number in range(60))
+    site.example("greeting", {"transcripts/long.console": f"$ cat lines\n{lines}", "lines": lines})
+    site.page("first", ":::{transcript} greeting/long\n:::")
+    site.page("second", ":::{example} greeting/lines\n:::")
+    built = site.build()
+
+    assert "all 61 lines</label>" in built.text("first.html")
+    assert "drydock-fold" not in built.text("second.html")
+
+
+def test_claims_of_many_examples_are_linked(site):
+    """A page that rests on many examples links to their claims, which would be most of its weight."""
+    for number in range(LISTED + 1):
+        site.example(f"e{number}x", {"Dockerfile": "FROM scratch\n"})
+        site.record(f"e{number}x", claims={"a": Claim("It holds.", "passed")})
+    shown = "\n\n".join(f":::{{example}} e{number}x/Dockerfile\n:::" for number in range(LISTED + 1))
+    site.page("many", f"{shown}\n\n:::{{claims}}\n:::")
+    html = site.build().text("many.html")
+
+    assert 'href="examples/e0x.html#claims"' in html
+    assert "It holds." not in html
