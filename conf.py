@@ -11,7 +11,7 @@ sys.path.insert(0, str(TOP))
 project = "Drydock"
 author = "the Drydock authors"
 version = "0.1"
-extensions = ["myst_parser", "notfound.extension", "sphinx_copybutton", "drydock.site"]
+extensions = ["myst_parser", "notfound.extension", "sphinx_copybutton", "sphinx_design", "drydock.site"]
 exclude_patterns = ["_build"]  # published files would be read as pages
 # It would turn --flag into a dash and a flag.
 smartquotes = False

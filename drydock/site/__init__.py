@@ -88,6 +88,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("doctree-resolved", publish.link)
     app.connect("doctree-resolved", late.render)
     app.connect("html-page-context", formats.tell)
+    app.connect("html-page-context", formats.lighten)
     app.connect("build-finished", publish.publish)
     app.connect("build-finished", exercise.publish)
     app.connect("build-finished", formats.finish)

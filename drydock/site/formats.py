@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 #: A search engine shows so much of a description.
 LENGTH = 200
+_DESIGN = re.compile(r"sphinx-design|design-tabs")
 #: A host that reads this file (Netlify's form, which others took over) sends these headers with every file.
 HEADERS = "_headers"
 #: No script but the site's own. Styles may stand within a page: pictures have their lengths so.
@@ -63,6 +64,15 @@ def tell(
     name = pagename.rpartition("/")[2]
     lines.append(Markup('<link rel="alternate" type="text/markdown" title="Markdown" href="{}.md">').format(name))
     context["metatags"] = context.get("metatags", "") + "\n".join(lines)
+
+
+def lighten(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Leave the files of sphinx-design out of a page that has none of its parts: they are a fifth of its weight."""
+    if "sd-" not in context.get("body", ""):
+        for kind in ("css_files", "script_files"):
+            context[kind] = [file for file in context.get(kind, ()) if not _DESIGN.search(str(file.filename))]
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
