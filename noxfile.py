@@ -162,14 +162,14 @@ def record(session: nox.Session) -> None:
 def begin(session: nox.Session) -> None:
     """Make a folder of your own with a page's exercise in it: `-- SLUG FOLDER`."""
     install(session)
-    session.run("python", "-m", "drydock.exercises", "begin", *session.posargs)
+    session.run("python", "-m", "drydock.check", "begin", *session.posargs)
 
 
 @nox.session(default=False)
 def check(session: nox.Session) -> None:
     """Run an example's claims against a folder of your own, and say which hold: `-- SLUG FOLDER`."""
     install(session)
-    session.run("python", "-m", "drydock.exercises", "check", *session.posargs)
+    session.run("python", "-m", "drydock.check", "check", *session.posargs)
 
 
 def prove(session: nox.Session, *options: str) -> None:

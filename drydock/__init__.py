@@ -22,6 +22,7 @@ It is read in one sitting, in this order:
 ``tally``        from the tests of a run to counts and evidence; ``proofs`` what a second run need not run
 ``testing``      the pytest plugin
 ``mutants``      small faults that the tests have to notice; ``trial`` tries them
+``exercises``    faults for readers to mend; ``check`` says whether they did
 ``site``         the Sphinx extension
 ``door``         nox before nox is there; ``lint`` and ``lock`` are tasks of the noxfile
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drydock import ROOT, example as examples, exercises
+from drydock import ROOT, check, example as examples, exercises
 from drydock.errors import DrydockError, MalformedError, MissingError
 
 KNOWN = exercises.load()
@@ -44,7 +44,7 @@ def test_what_is_there_stays(tmp_path):
 def test_a_folder_of_something_else(tmp_path):
     """A folder without any file of the example is refused before an engine is asked."""
     with pytest.raises(DrydockError, match="holds no file of the example cache-order"):
-        exercises.check("cache-order", tmp_path)
+        check.check("cache-order", tmp_path)
 
 
 def test_no_such_exercise():
@@ -79,5 +79,5 @@ def test_a_fault_that_fits_no_more(tmp_path):
 
 def test_what_is_asked_for_is_told(capsys):
     """Without an example and a folder, the exercises are named."""
-    assert exercises.main(["check"]) == 1
+    assert check.main(["check"]) == 1
     assert "there are exercises on" in capsys.readouterr().out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drydock import example as examples, exercises
+from drydock import check, example as examples, exercises
 
 KNOWN = exercises.load()
 
@@ -14,7 +14,7 @@ def test_the_fault_is_told(page, tmp_path, engine):
     """While the fault is there, its claims fail."""
     exercise = KNOWN[page]
     exercises.begin(exercise.slug, tmp_path / "mine")
-    found = exercises.check(exercise.slug, tmp_path / "mine", exercise.claims)
+    found = check.check(exercise.slug, tmp_path / "mine", exercise.claims)
 
     assert {test: outcome for test, (outcome, _) in found.items()} == dict.fromkeys(exercise.claims, "failed")
 
@@ -23,5 +23,5 @@ def test_the_example_is_the_solution(tmp_path, engine, capsys):
     """The example as it is upholds its claims, in a folder of another name."""
     mine = examples.load()["entrypoint-script"].copy_to(tmp_path).rename(tmp_path / "mine")
 
-    assert exercises.main(["check", "entrypoint-script", str(mine)]) == 0
+    assert check.main(["check", "entrypoint-script", str(mine)]) == 0
     assert "✗" not in capsys.readouterr().out
