@@ -18,7 +18,7 @@ document.querySelector("aside.toc-drawer")?.setAttribute("aria-label", "Page");
 document.querySelectorAll("p.caption[role=heading]").forEach((caption) => caption.setAttribute("aria-level", "2"));
 
 // The list of examples shows those of a topic, or with a word.
-const filter = document.querySelector(".drydock-filter");
+const filter = document.querySelector("search.drydock-filter");
 if (filter) {
   const [word, topic] = filter.querySelectorAll("input, select");
   const status = filter.querySelector("[role=status]");
