@@ -294,6 +294,7 @@ def trap(stack_of, docker) -> SimpleNamespace:
     seen.renewed, seen.answer = stack.packages(), stack.answer()
     seen.volumes.append(volume(stack))
     stack("down", "--volumes", "--timeout", "0")
+    seen.left = [name for name in seen.volumes if not docker("volume", "rm", name, check=False).returncode]
     return seen
 
 
@@ -314,6 +315,11 @@ def test_renew(trap):
     assert trap.volumes[2] != trap.volumes[0]
     assert trap.renewed == ["greeting", "shout"]
     assert trap.answer == FURTHER
+
+
+def test_renew_leaves_the_old_one(trap):
+    """The volume that --renew-anon-volumes replaced stays behind, even after docker compose down -v."""
+    assert trap.left == [trap.volumes[0]]
 
 
 # The command that is no command.
@@ -384,6 +390,7 @@ def watched(stack_of, runs) -> SimpleNamespace:
         stack.until(FURTHER)
         stack("exec", "-T", "web", "touch", "/app/src/made-inside")
         seen.came_back = (stack.folder / "src" / "made-inside").exists()
+    stack.until(FURTHER)  # the file made inside had the server begin anew
     seen.ended = stack.answer()
     stack.up("--force-recreate")
     seen.recreated = stack.answer()

@@ -7,7 +7,6 @@ import json
 import re
 import socket
 import subprocess
-import tarfile
 import time
 
 import pytest
@@ -83,8 +82,7 @@ def saved(engine, build, tmp_path_factory):
     """The image's archive, unpacked."""
     place = tmp_path_factory.mktemp("saved")
     engine.run("save", "--output", str(place / "image.tar"), build())
-    with tarfile.open(place / "image.tar") as archive:
-        archive.extractall(place, filter="data")
+    subprocess.run(["tar", "-xf", "image.tar"], cwd=place, check=True)
     return place
 
 
