@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ from drydock.engine import say
 from drydock.errors import DrydockError
 from drydock.example import Example
 from drydock.exercises import begin, load
-from drydock.trial import tree
+from drydock.trial import start, tree
 
 #: What is said of a claim.
 MARKS = {"passed": "✓", "skipped": "-"}
@@ -41,19 +39,11 @@ def check(slug: str, folder: Path, claims: Sequence[str] = ()) -> dict[str, tupl
         shutil.move(top / "own" / folder.name, place)
         tests = f"tests/examples/{example.test.name}"
         results = top / "results.json"
-        options = ["-q", "-p", "no:cacheprovider", "--on-engine", f"--results={results}"]
-        known = {name: value for name, value in os.environ.items() if name != "DRYDOCK_RUN"}  # it is a run of its own
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, *([f"{tests}::{claim}" for claim in claims] or [tests])],
-            cwd=top,
-            env={**known, "PYTHONPATH": str(top), "PYTHONDONTWRITEBYTECODE": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
+        picked = [f"{tests}::{claim}" for claim in claims] or [tests]
+        said = start(top, "--on-engine", f"--results={results}", *picked).communicate()[0]
         found = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else []
     if not found:
-        raise DrydockError(f"the claims of {slug} could not be run:\n{done.stdout[-3000:]}{done.stderr[-2000:]}")
+        raise DrydockError(f"the claims of {slug} could not be run:\n{said[-3000:]}")
     return {each["name"]: (each["outcome"], each["sentence"]) for each in found}
 
 

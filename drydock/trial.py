@@ -42,6 +42,20 @@ def tree(example: Example, top: Path, folder: Path) -> Path:
     return example.copy_to(folder / "examples")
 
 
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start pytest in such a copy. It is a run of its own: within another one, it would wait for that to end."""
+    env = {name: value for name, value in os.environ.items() if name != "DRYDOCK_RUN"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        cwd=folder,
+        env={**env, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
 def score(example: Example, top: Path = ROOT) -> Score:
     """Try the example's mutants and return what became of them.
 
@@ -103,27 +117,7 @@ def _failed(folder: Path, *arguments: str) -> str:
 
     :raises DrydockError: it ran no test.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-rfE",
-        "--tb=no",
-    ]
-    env = {name: value for name, value in os.environ.items() if name != "DRYDOCK_RUN"}
-    running = subprocess.Popen(
-        [*command, *arguments],
-        cwd=folder,
-        env={**env, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    running = start(folder, "-x", "-rfE", "--tb=no", *arguments)
     try:
         said = running.communicate(timeout=LIMIT)[0]
     except subprocess.TimeoutExpired:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 
 import pytest
 from test_site import site
@@ -144,3 +145,50 @@ def test_claims_of_many_examples_are_linked(site):
 
     assert 'href="examples/e0x.html#claims"' in html
     assert "It holds." not in html
+
+
+def test_cards_are_loaded_where_they_are(own_settings):
+    """The files of sphinx-design come with a page that has its parts, and with no other."""
+    own_settings.page("cards", "::::{grid}\n:::{grid-item-card} One\nWord.\n:::\n::::")
+    built = own_settings.build()
+
+    assert "sphinx-design" in built.text("cards.html")
+    assert "sphinx-design" not in built.text("first.html")
+
+
+EXERCISE = """
+["first"]
+example = "greeting"
+path = "Dockerfile"
+old = "USER 10001"
+new = "USER 0"
+task = "Who runs it? Not `root`."
+claims = ["test_x"]
+"""
+
+
+def test_an_exercise_is_shown_with_its_files(site):
+    """A page shows its exercise, and the files that it leads to have the fault, which the example has not."""
+    site.write("docs/exercises.toml", EXERCISE)
+    site.page("first", ":::{example} greeting/Dockerfile\n:::\n\n:::{exercise}\n:::")
+    built = site.build()
+    html = built.text("first.html")
+    files = {
+        name: zipfile.ZipFile(built.out / "_examples" / f"{name}.zip").read("greeting/Dockerfile").decode()
+        for name in ("greeting", "greeting-exercise")
+    }
+
+    assert built.warnings == []
+    assert "Who runs it? Not <code" in html
+    assert 'href="_examples/greeting-exercise.zip"' in html
+    assert "`nox -s check -- greeting FOLDER`" in built.text("first.md")
+    assert ("USER 0\n" in files["greeting-exercise"], "USER 0\n" in files["greeting"]) == (True, False)
+
+
+def test_a_page_without_an_exercise_cannot_show_one(site):
+    """An author who asks for an exercise that there is not is told where."""
+    site.page("first", ":::{example} greeting/Dockerfile\n:::\n\n:::{exercise}\n:::")
+    [warning] = site.build().warnings
+
+    assert "first.md:6" in warning
+    assert "exercises.toml has no exercise for first" in warning
