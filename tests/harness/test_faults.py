@@ -39,7 +39,9 @@ $ (until docker ps --format '{{{{.Names}}}}' | grep -x SLUG-first-1; do sleep 0.
 $ docker compose up
 ...
 """
-MIDDLES = pytest.mark.parametrize("text", [BUILD, STEP, COMPOSE], ids=["build", "step", "compose"])
+MIDDLES = [pytest.param(BUILD, id="build"), pytest.param(STEP, id="step"), pytest.param(COMPOSE, id="compose")]
+#: A command that ends with no container, and by no engine.
+ALONE = pytest.param("$ echo so far > STARTED; sleep 50\n", id="alone")
 
 
 @pytest.fixture(name="started")
@@ -67,7 +69,7 @@ def _folder(process: Path) -> str:
         return ""
 
 
-@MIDDLES
+@pytest.mark.parametrize("text", [*MIDDLES, ALONE])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_replay_that_is_ended(job, middle, engine, slug, started, tmp_path, text, number):
     """Ctrl-C leaves nothing; after SIGKILL no process stays, and the next run removes what is on the engine."""
@@ -84,7 +86,7 @@ def test_a_replay_that_is_ended(job, middle, engine, slug, started, tmp_path, te
     assert runs.made(engine, slug) == []
 
 
-@MIDDLES
+@pytest.mark.parametrize("text", MIDDLES)
 def test_an_engine_that_dies(job, middle, engine, slug, started, tmp_path, text):
     """A run whose engine is gone ends with the step that it was at, and the next run removes what it left."""
     made = middle(text)
