@@ -156,6 +156,20 @@ def dangling_volumes(engine: Engine) -> set[str]:
         return {volume["Name"] for volume in volumes if re.fullmatch(r"[0-9a-f]{64}", volume["Name"])}
 
 
+def prune_images(engine: Engine, **filters: str) -> int:
+    """Remove the images that lost their tags and that no container uses, and return how many. Build caches stay.
+
+    :param filters: further filters of the engine, as ``label="key=value"``.
+
+    Podman is left alone: there such images are the build cache.
+    """
+    if engine.facts["name"] == "Podman":
+        return 0
+    with contextlib.closing(api(engine)) as client:
+        gone = client.prune_images(filters={"dangling": True, **filters})["ImagesDeleted"] or ()
+        return sum("Deleted" in each for each in gone)
+
+
 def new_run() -> str:
     """Return the name of a new run: eight hexadecimal digits."""
     return secrets.token_hex(4)

@@ -114,6 +114,10 @@ def _begin(session: Session) -> None:
     session.stack.enter_context(inventory.held(session.lock))
     if session.engine.private:
         session.volumes = inventory.dangling_volumes(session.engine)
+        if not inventory.others(session.lock):
+            # Each build that takes over a tag leaves an image without one, and the engine reads them all whenever it
+            # is asked for its images: with some hundred of them, that is what it is busy with.
+            inventory.prune_images(session.engine)
     if swept:
         engines.say(f"removed what an earlier run left behind: {', '.join(map(str, swept))}")
 

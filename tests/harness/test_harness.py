@@ -132,6 +132,20 @@ def test_only_what_dead_runs_left_is_swept(engine, tmp_path, slug):
     assert inventory.sweep(engine, tmp_path) == [Thing("volume", f"{slug}-t{alive}-data", f"{slug}-t{alive}-data")]
 
 
+def test_an_image_that_lost_its_tag_is_pruned(engine, slug):
+    """Of two images built for one tag, only the first goes; Podman keeps both, as they are its build cache."""
+    tag, ids = f"{slug}-t{inventory.new_run()}-pruned", []
+    for text in ("one", "two"):
+        dockerfile = f"FROM debian:trixie-slim\nLABEL pruned={tag}\nLABEL text={text}\n"
+        engine.run("build", "--tag", tag, "-", text=dockerfile)
+        ids.append(engine.run("image", "inspect", "--format", "{{.Id}}", tag).stdout.strip())
+    gone = inventory.prune_images(engine, label=f"pruned={tag}")
+    left = [engine.run("image", "inspect", each, check=False).returncode == 0 for each in ids]
+    engine.run("image", "rm", "--force", *(each for each, there in zip(ids, left, strict=True) if there))
+
+    assert (gone, left) == ((0, [True, True]) if engine.facts["name"] == "Podman" else (1, [False, True]))
+
+
 def test_another_run_that_lives_is_seen(tmp_path):
     """A run knows whether another one lives on its engine; one that died, or itself, is no other."""
     own = tmp_path / f"{inventory.new_run()}.run"
