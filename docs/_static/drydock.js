@@ -40,3 +40,12 @@ if (filter) {
   };
   filter.addEventListener("input", apply);
 }
+
+// A section that has moved is named in the list of the page where it was: a link to its old place goes on to the new one.
+// Its names there have other hyphens, some without its first number, as Sphinx and GitHub make them.
+const lettersOf = (hash) => hash.replace(/^#[\d\W_]*|[\W_]/g, "");
+if (location.hash && !document.getElementById(location.hash.slice(1))) {
+  const links = [...document.querySelectorAll("article a.internal[href*='.html#']")];
+  const moved = links.find((link) => lettersOf(link.hash) === lettersOf(location.hash));
+  if (moved) location.replace(moved.href);
+}

@@ -45,8 +45,8 @@ Search._performSearch = (query, terms) => {
       const { likeness, heading, anchor } = best.get(page) ?? { likeness: 0 };
       const name = docname.split("/").pop();
       const named = name === slug ? 10 : Math.max(likenessTo(name), slug && name.startsWith(slug) ? 1 : 0);
-      // What an example shows is told on another page.
-      const told = docname.startsWith("examples/") ? 0.8 : 1;
+      // What an example shows, or sets right, is told on another page.
+      const told = /^(examples|concepts\/myths)\//.test(docname) ? 0.8 : 1;
       const found = scores[page] / (0.7 + (0.3 * sizes[page]) / usual);
       const score = told * (found + 2 * total * likeness) + named * total;
       const section = likeness > 0.4 && heading !== titles[page];

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sphinx.highlighting import PygmentsBridge
+
 from drydock.site import (
     census,
     checks,
@@ -24,6 +26,7 @@ from drydock.site import (
     shelf,
 )
 from drydock.site.census import CensusDirective
+from drydock.site.colours import Formatter
 from drydock.site.compatibility import CompatibilityDirective
 from drydock.site.directives import (
     ExamplesDirective,
@@ -63,6 +66,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("mutants", MutantsDirective)
     app.add_role("measured", MeasuredRole())
     app.add_lexer("console", ConsoleLexer)
+    PygmentsBridge.html_formatter = Formatter  # where Sphinx asks for another one to be named
 
     # Before Sphinx looks for pages.
     app.connect("builder-inited", shelf.fill)

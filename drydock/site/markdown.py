@@ -48,6 +48,8 @@ class _Page:
         if isinstance(node, nodes.section):
             title, *rest = node.children
             return [f"{'#' * level} {self._words(title)}", *self._blocks(rest, level + 1)]
+        if isinstance(node, nodes.rubric) and "heading-level" in node:
+            return [f"{'#' * node['heading-level']} {self._words(node)}"]
         if isinstance(node, nodes.literal_block):
             return [fenced(node.astext(), str(node.get("language", "")))]
         if isinstance(node, (nodes.bullet_list, nodes.enumerated_list)):

@@ -43,10 +43,11 @@ class ClaimsDirective(ExampleDirective):
         runs = {example: known.fresh(example) for example in map(known.example, known.named(self.env))}
         upheld = sum(_upheld(each[DEFAULT_ENGINE]) for each in runs.values() if DEFAULT_ENGINE in each)
         said = f"This page rests on {upheld} claims, each a test that passed."
-        found: list[nodes.Node] = [nodes.paragraph("", said, classes=["drydock-proof"])]
+        # A search is to find the pages that tell of it; many rest on a claim that is about something else.
+        lists = nodes.container("", classes=["no-search"])
         for example, each in runs.items():
-            found += self._of(example, each, listed=len(runs) <= LISTED)
-        return found
+            lists += self._of(example, each, listed=len(runs) <= LISTED)
+        return [nodes.paragraph("", said, classes=["drydock-proof"]), lists]
 
     def _of(self, example: Example, runs: dict[str, Run], *, listed: bool) -> list[nodes.Node]:
         if not runs:

@@ -16,8 +16,6 @@ WIDTHS = (1400, 768, 360)
 STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 #: At most so much for the first page of a visit and for the next one: KB as sent, and requests.
 FIRST_KB, FIRST_REQUESTS, NEXT_KB = 60, 20, 25
-#: Pages that are looked through by their headings, so that they are one; each may weigh so many KB, and no more.
-LARGE = {"reference/errors.html": 45, "how-to/multi-stage.html": 30, "concepts/myths.html": 30}
 #: It comes with the index, and has a budget of its own in test_search.py.
 SEARCH = "search.html"
 
@@ -115,7 +113,7 @@ def _look(page: Page, site: Site, page_path: str) -> tuple[list[str], list[tuple
 
 def _next(page_path: str) -> float:
     """Return how many KB the page itself may weigh."""
-    return 60 if page_path == SEARCH else LARGE.get(page_path, NEXT_KB)
+    return 60 if page_path == SEARCH else NEXT_KB
 
 
 def test_first_visit(page_path, browser, site, record_property):

@@ -11,19 +11,21 @@ SEARCH_KB = 60
 #: What is asked -> the page that is to be among the first three results.
 ASKED = {
     # Error messages, pasted whole
-    "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?": "errors",
+    "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?": (
+        "errors/engine"
+    ),
     'docker: Error response from daemon: Conflict. The container name "/web" is already in use by container '
-    '"1f2e3d4c5b6a". You have to remove (or rename) that container to be able to reuse that name.': "errors",
-    "Bind for 0.0.0.0:8080 failed: port is already allocated": "errors",
-    "exec /entrypoint.sh: exec format error": "errors",
-    'OCI runtime create failed: runc create failed: exec: "pythn": executable file not found in $PATH': "errors",
-    "manifest for python:3.99 not found: manifest unknown": "errors",
-    "no matching manifest for linux/arm64/v8 in the manifest list entries": "errors",
-    "write /var/lib/data: no space left on device": "errors",
-    "tls: failed to verify certificate: x509: certificate signed by unknown authority": "errors",
-    'service "migrate" didn\'t complete successfully: exit 1': "errors",
-    "error: network web_default has active endpoints": "errors",
-    "ModuleNotFoundError: No module named 'flask'": "errors",
+    '"1f2e3d4c5b6a". You have to remove (or rename) that container to be able to reuse that name.': "errors/engine",
+    "Bind for 0.0.0.0:8080 failed: port is already allocated": "errors/network",
+    "exec /entrypoint.sh: exec format error": "errors/start",
+    'OCI runtime create failed: runc create failed: exec: "pythn": executable file not found in $PATH': "errors/start",
+    "manifest for python:3.99 not found: manifest unknown": "errors/pulls",
+    "no matching manifest for linux/arm64/v8 in the manifest list entries": "errors/pulls",
+    "write /var/lib/data: no space left on device": "errors/files",
+    "tls: failed to verify certificate: x509: certificate signed by unknown authority": "errors/running",
+    'service "migrate" didn\'t complete successfully: exit 1': "errors/compose",
+    "error: network web_default has active endpoints": "errors/network",
+    "ModuleNotFoundError: No module named 'flask'": "errors/running",
     # Flags
     "--network-alias": "networks",
     "--mount type=cache": "examples/cache-mounts",
@@ -44,8 +46,8 @@ ASKED = {
     "layers": "layers",
     "multi-stage build": "multi-stage",
     "digest": "registries",
-    "exit code 137": "errors",
-    "is a container a virtual machine": "myths",
+    "exit code 137": "errors/exit-codes",
+    "is a container a virtual machine": "myths/containers",
     "depends_on healthy": "startup-order",
 }
 

@@ -95,6 +95,46 @@ def test_a_page_that_is_not_there(browser, site):
     assert watch.problems == []
 
 
+#: Addresses of sections that have moved, in either spelling -> where they are.
+MOVED = {
+    "reference/errors.html#exec-format-error": "reference/errors/start.html#exec-format-error",
+    "reference/errors.html#gosum-not-found": "reference/errors/build.html#go-sum-not-found",
+    "reference/errors.html#502-bad-gateway": "reference/errors/network.html#bad-gateway",
+    "reference/errors.html#exit-code-137": "reference/errors/exit-codes.html#exit-code-137",
+    "concepts/myths.html#small-images-start-faster": "concepts/myths/containers.html#small-images-start-faster",
+    "how-to/multi-stage.html#install-twice": "how-to/multi-stage-node.html#install-twice",
+}
+
+
+@pytest.mark.parametrize("old", MOVED)
+def test_a_section_that_has_moved(old, browser, site):
+    """An old address leads on to the section; going back does not lead there again."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{site.url}/index.html")
+    page.goto(f"{site.url}/{old}")
+    page.wait_for_url(f"{site.url}/{MOVED[old]}")
+    there = page.locator(page.evaluate("() => location.hash")).count()
+    page.go_back()
+    back = page.url
+    context.close()
+
+    assert there == 1
+    assert back == f"{site.url}/index.html"
+
+
+@pytest.mark.parametrize("still", ["reference/errors.html#exit-codes", "reference/errors.html#no-such-words"])
+def test_a_section_that_stays(still, browser, site):
+    """An address whose section is on its page leads there, and so does one that nobody knows."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{site.url}/{still}", wait_until="networkidle")
+    found = page.url
+    context.close()
+
+    assert found == f"{site.url}/{still}"
+
+
 def test_policy_forbids_foreign_scripts(browser, site):
     """The policy that the site publishes is in force, and no script runs that is not the site's own."""
     context = browser.new_context()

@@ -1,0 +1,39 @@
+"""Highlighted code without the marks that no reader sees."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from pygments import highlight
+from pygments.lexers import get_lexer_by_name
+from pygments.styles import get_style_by_name
+from pygments.token import Text, Whitespace
+
+from drydock.site.colours import PLAIN, Formatter
+
+
+def test_spaces_and_plain_words_have_no_mark():
+    """What has a colour of its own is marked, and nothing else."""
+    found = highlight("shout(  'oh' )\n", get_lexer_by_name("python"), Formatter(nowrap=True))
+
+    assert found == "shout(  <span class=\"s1\">'oh'</span> )\n"
+
+
+def test_nothing_is_lost(pytestconfig):
+    """The text of a block is what it was."""
+    text = (pytestconfig.rootpath / "examples/go-multistage/main.go").read_text()
+    marked = highlight(text, get_lexer_by_name("go"), Formatter(nowrap=True))
+
+    assert html.unescape(re.sub(r"<[^>]+>", "", marked)) == text
+
+
+def test_plain_kinds_have_the_colour_of_all_the_rest():
+    """In both styles of the theme. Of a space no colour is seen, as long as none is behind it."""
+    for name in ("a11y-light", "native"):
+        style = get_style_by_name(name)
+        rest = style.style_for_token(Text)
+        assert style.style_for_token(Whitespace)["bgcolor"] is None
+        assert style.style_for_token(Whitespace)["underline"] is False
+        for kind in PLAIN - {Whitespace}:
+            assert style.style_for_token(kind) == rest, (name, kind)
