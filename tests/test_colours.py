@@ -20,6 +20,13 @@ def test_spaces_and_plain_words_have_no_mark():
     assert found == "shout(  <span class=\"s1\">'oh'</span> )\n"
 
 
+def test_a_kind_of_one_lexer_is_like_the_one_above_it():
+    """YAML has marks of its own for a bracket and for a plain value, of which no style sheet knows."""
+    found = highlight("ports: [8000]\n", get_lexer_by_name("yaml"), Formatter(nowrap=True))
+
+    assert found == '<span class="nt">ports</span>: [<span class="nv">8000</span>]\n'
+
+
 def test_nothing_is_lost(pytestconfig):
     """The text of a block is what it was."""
     text = (pytestconfig.rootpath / "examples/go-multistage/main.go").read_text()

@@ -111,6 +111,15 @@ def test_index_of_the_search(site):
     assert set(index) == {"docnames", "titles", "alltitles", "terms"}
 
 
+def test_marks_that_no_style_sheet_asks_for(site):
+    """Words of inline code and the text of a link stand without marks of their own."""
+    site.page("first", "Type `docker run`.")
+    built = site.build()
+
+    assert '<code class="docutils literal notranslate">docker run</code>' in built.text("first.html")
+    assert '<a class="reference internal" href="greeting.html">The greeting</a>' in built.text("examples/index.html")
+
+
 def test_examples_are_grouped_by_what_tells_of_them(site):
     """The list of examples has the page that shows an example above it, also after another page does."""
     before = site.build().text("examples/index.html")

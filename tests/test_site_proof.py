@@ -40,6 +40,8 @@ def test_a_page_says_which_claims_it_rests_on(claimed):
     assert "This page rests on 1 claims" in html
     assert "<summary>greeting: 1 of 2 on Docker 28.5.2, 1 of 2 on Docker 26.1.5</summary>" in html
     assert re.search(r"<details.*It .*greets.* &lt;you&gt;\..*it has no back.*</details>", html, re.DOTALL)
+    assert '"claim"' in built.text("drydock-search.js")
+    assert '"bow"' not in built.text("drydock-search.js")  # a search is to find what tells of it
 
 
 def test_claims_of_an_example_that_changed_are_not_shown(claimed):

@@ -8,15 +8,20 @@ from __future__ import annotations
 from typing import Final
 
 from pygments.formatters import HtmlFormatter
-from pygments.token import Name, Punctuation, Whitespace, _TokenType
+from pygments.token import STANDARD_TYPES, Name, Punctuation, Whitespace, _TokenType
 
 #: What has the colour of all the rest in both styles of the theme, or none that could be seen.
 PLAIN: Final = frozenset({Whitespace, Punctuation, Name, Name.Other})
 
 
 class Formatter(HtmlFormatter):
-    """Leaves words of these kinds, and spaces, as they are. They would be half of all marks, and a tenth of a page."""
+    """Leaves words of these kinds, and spaces, as they are. They were most of the marks in the code of a page."""
 
     def _get_css_classes(self, ttype: _TokenType) -> str:
-        """Return the classes of a word of this type; where there are none, no mark is put around it."""
-        return "" if ttype in PLAIN else super()._get_css_classes(ttype)
+        """Return the class of a word of this type; where there is none, no mark is put around it.
+
+        A type that one lexer has for itself, which no style knows, is like the next one above it.
+        """
+        while ttype not in STANDARD_TYPES:
+            ttype = ttype.parent
+        return "" if ttype in PLAIN else self._get_css_class(ttype)

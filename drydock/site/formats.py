@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: A search engine shows so much of a description.
 LENGTH = 200
 _DESIGN = re.compile(r"sphinx-design|design-tabs")
+#: Marks around words of code and around the text of links that no style sheet of the theme asks for.
+_UNSEEN = re.compile(r'<span class="(?:pre|doc|std std-doc|xref myst)">([^<]*)</span>')
 #: A host that reads this file (Netlify's form, which others took over) sends these headers with every file.
 HEADERS = "_headers"
 #: No script but the site's own. Styles may stand within a page: pictures have their lengths so.
@@ -69,7 +71,12 @@ def tell(
 def lighten(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Leave the files of sphinx-design out of a page that has none of its parts: they are a fifth of its weight."""
+    """Leave out of a page what it does not use.
+
+    The files of sphinx-design, where it has none of their parts, are a fifth of its weight.
+    """
+    for part in {"body", "toc"} & context.keys():
+        context[part] = _UNSEEN.sub(r"\1", context[part])
     if "sd-" not in context.get("body", ""):
         for kind in ("css_files", "script_files"):
             context[kind] = [file for file in context.get(kind, ()) if not _DESIGN.search(str(file.filename))]
