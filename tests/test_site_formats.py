@@ -36,6 +36,7 @@ def test_a_page_as_markdown(site):
     assert '```docker\nFROM debian:trixie-slim\nUSER 10001\nCMD ["id"]\n```' in first
     assert "- a *list* of `code`\n- **more**" in other
     assert "[The greeting](greeting.md)" in built.text("examples/index.md")
+    assert "- [first](first.md)" in built.text("index.md")
     assert "| a | b |\n| --- | --- |\n| c\\|d | e |" in other
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.environment.adapters.toctree import TocTree
 
 from drydock.site.captions import Caption
 from drydock.site.late import KEY, Part
@@ -16,8 +17,8 @@ from drydock.site.publish import FOLDER, publishes, target
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-#: What is not read: markup for the eye, and what a page has for navigation.
-_SILENT = (nodes.raw, nodes.comment, nodes.substitution_definition, nodes.target, addnodes.toctree, addnodes.index)
+#: What is not read: markup for the eye, and what others lead to.
+_SILENT = (nodes.raw, nodes.comment, nodes.substitution_definition, nodes.target, addnodes.index)
 
 
 def write(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -33,6 +34,7 @@ class _Page:
 
     def __init__(self, app: Sphinx, docname: str) -> None:
         self._builder = app.builder
+        self._env = app.env
         self._docname = docname
 
     def text(self, doctree: nodes.document) -> str:
@@ -45,6 +47,8 @@ class _Page:
     def _block(self, node: nodes.Node, level: int) -> list[str]:
         if isinstance(node, _SILENT):
             return []
+        if isinstance(node, addnodes.toctree):
+            return self._pages(node, level)
         if isinstance(node, nodes.section):
             title, *rest = node.children
             return [f"{'#' * level} {self._words(title)}", *self._blocks(rest, level + 1)]
@@ -68,6 +72,11 @@ class _Page:
         if isinstance(node, nodes.TextElement):
             return [self._words(node)]
         return self._blocks(node.children, level)
+
+    def _pages(self, node: addnodes.toctree, level: int) -> list[str]:
+        """Return the list of pages that a page shows; Sphinx makes it later than all the rest."""
+        found = None if node.get("hidden") else TocTree(self._env).resolve(self._docname, self._builder, node)
+        return self._blocks(found.children, level) if found else []
 
     def _part(self, part: Part, level: int) -> list[str]:
         """Return what is made when the page is written; a block's caption leads to its file."""
