@@ -113,9 +113,13 @@ def test_weight(browser, site, record_property):
     page.goto(f"{site.url}/search.html?q=docker", wait_until="networkidle")
     found = _results(page)
     weight = sum(size for _, _, size in site.asked) / 1000
-    spent = page.evaluate(
-        "() => { const began = performance.now(); Search._performSearch(...Search._parseQuery('docker image build'));"
-        " return performance.now() - began; }"
+    # The quickest of some: that is what the search takes, without what else the machine is busy with.
+    spent = min(
+        page.evaluate(
+            "() => { const began = performance.now(); Search._performSearch(...Search._parseQuery('docker image build'));"
+            " return performance.now() - began; }"
+        )
+        for _ in range(5)
     )
     context.close()
     record_property("KB of a search", weight)
