@@ -43,7 +43,7 @@ if (filter) {
 
 // Where something did not work, the link of a block goes straight to an issue that says which block it is.
 const issue = document.querySelector("#drydock-wrong a");
-document.querySelectorAll(".drydock-caption .drydock-wrong").forEach((link) => {
+document.querySelectorAll(".drydock-caption > a:not([class])").forEach((link) => {
   const block = link.closest(".drydock-block");
   const name = block.querySelector(".drydock-name").textContent;
   const badge = block.querySelector(".drydock-badge");

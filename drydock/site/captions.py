@@ -55,7 +55,8 @@ class Caption:
                     f'<span class="drydock-unseen"> of the example {escape(self.slug)}</span></a>'
                 )
             if forge.host(builder.config.drydock_repository):
-                download += f' <a class="drydock-wrong" href="#{forge.ANCHOR}">did not work?</a>'
+                # It has no class, which a page of a hundred blocks would weigh.
+                download += f' <a href="#{forge.ANCHOR}">did not work?</a>'
         named = " / ".join(part for part in ("" if own else home, file) if part)
         said = " · ".join(part for part in (named, marked(self.said)) if part)
         head = f'<span class="drydock-name">{said}</span> {self.badge.html()}{download}'

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ANCHOR = "drydock-wrong"
 #: A title of an issue is cut here. What else an address of a new issue holds is short, so none is too long for a host.
 LENGTH = 120
-_ASKED = "Page: {page}\n\nWhat I did, and what came out:\n\n\nMy engine (docker version):\n\n"
+_ASKED = "Page: {page}\n\nWhat I did and saw:\n\n\nMy docker version:\n\n"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def issue(repository: str, title: str, page: str) -> str:
     if known is None:
         return f"{repository.rstrip('/')}/issues"
     filled = zip(known.fields, (f"Did not work: {title}"[:LENGTH], _ASKED.format(page=page)), strict=True)
-    return f"{repository.rstrip('/')}/{known.new}?{urlencode(list(filled), quote_via=quote)}"
+    return f"{repository.rstrip('/')}/{known.new}?{urlencode(list(filled))}"
 
 
 def edit(repository: str, path: str) -> str:
@@ -93,7 +93,7 @@ def tell(
         return
     title = Markup(context["title"]).striptags()
     uri = issue(repository, title, context.get("pageurl") or pagename)
-    told = '<p id="{}" class="drydock-wrong">Something here did not work? <a href="{}">Tell us</a>.</p>'
+    told = '<p id="{}">Something did not work? <a href="{}">Tell us</a>.</p>'
     context["body"] += str(Markup(told).format(ANCHOR, uri))
 
 

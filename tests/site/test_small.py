@@ -126,7 +126,7 @@ def test_a_block_leads_to_an_issue_about_it(page, small):
     assert told["body"].startswith(
         "Page: first\nBlock: greeting / transcripts/run.console\nLast run: Docker 28.5.2 on 2026-11-20, "
     )
-    assert "\n$ docker build -t greeting .\n$ docker run --rm \\\n>   greeting\n\nWhat I did" in told["body"]
+    assert "\n$ docker build -t greeting .\n$ docker run --rm \\\n>   greeting\n\nWhat I did and saw:" in told["body"]
 
 
 def test_a_block_leads_to_the_end_without_scripts(browser, small):
@@ -134,11 +134,11 @@ def test_a_block_leads_to_the_end_without_scripts(browser, small):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{small.url}/first.html")
-    page.locator(".drydock-caption .drydock-wrong").click()
+    page.locator(".drydock-caption > a:not([class])").click()
     line = page.locator("#drydock-wrong")
 
     assert page.url.endswith("/first.html#drydock-wrong")
-    assert line.locator("a").get_attribute("href").startswith(f"{REPOSITORY}/issues/new?title=Did%20not%20work")
+    assert line.locator("a").get_attribute("href").startswith(f"{REPOSITORY}/issues/new?title=Did+not+work")
     context.close()
 
 
