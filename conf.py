@@ -19,9 +19,10 @@ smartquotes = False
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 
-# Where the site will be, and where its source is, if they are known: for canonical links, a sitemap, links to edit.
+# Where the site will be, and where its source is, if they are known: for canonical links, a sitemap, a feed, and for
+# links to edit a page and to say what did not work.
 html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", os.environ.get("DRYDOCK_URL", ""))
-repository = os.environ.get("DRYDOCK_REPOSITORY", "")
+drydock_repository = os.environ.get("DRYDOCK_REPOSITORY", "")
 
 html_theme = "furo"
 html_title = project
@@ -34,10 +35,7 @@ html_js_files = [("drydock.js", {"defer": "defer"})]
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b5f6b", "color-brand-content": "#0b5f6b"},
     "dark_css_variables": {"color-brand-primary": "#6cc7d4", "color-brand-content": "#6cc7d4"},
-    "top_of_page_buttons": ["edit"] if repository else [],
-    "source_repository": repository,
-    "source_branch": "main",
-    "source_directory": "docs/",
+    "top_of_page_buttons": ["edit"],  # where the repository is known
 }
 html_copy_source = False
 html_show_copyright = False
@@ -56,7 +54,12 @@ notfound_context = {
     ),
 }
 
-epub_copyright = author
+epub_description = "Containers and Docker, explained on examples that were run."
+epub_contributor = epub_copyright = author
+# A book has to have a name of its own, and keep it; without an address this one, which was made once.
+epub_identifier = html_baseurl or "urn:uuid:1f4461b6-697a-43c9-9804-20b73cbb8c3c"
+epub_uid = "book"
+epub_exclude_files = [".buildinfo.bak"]  # Sphinx leaves it where an earlier build had other settings
 epub_show_urls = "no"
 
 # The two prompts of a transcript. A root prompt ("# ") is not among them: it would make commands of comments.

@@ -42,8 +42,8 @@ def install(session: nox.Session) -> None:
     session.install("--require-hashes", "--requirement", "requirements.txt")
 
 
-def sphinx(*more: str) -> list[str]:
-    """Return the arguments of sphinx-build."""
+def sphinx(folder: str = "html") -> list[str]:
+    """Return the arguments of sphinx-build, which writes into the `folder`."""
     return [
         "--conf-dir=.",  # settings live at the top, prose in docs/
         "--fail-on-warning",
@@ -51,9 +51,8 @@ def sphinx(*more: str) -> list[str]:
         "--nitpicky",  # a reference that leads nowhere is a warning
         "--show-traceback",
         f"--doctree-dir={BUILD / 'doctrees'}",  # not among the published files
-        *more,
         "docs",
-        str(BUILD / "html"),
+        str(BUILD / folder),
     ]
 
 
@@ -92,6 +91,25 @@ def docs(session: nox.Session) -> None:
         floor.write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
+@nox.session(default=False)
+def epub(session: nox.Session) -> None:
+    """Build the whole site as one e-book; warnings are errors."""
+    install(session)
+    session.run("sphinx-build", "--builder=epub", *sphinx("epub"))
+    session.log(f"the e-book is {BUILD / 'epub' / 'Drydock.epub'}")
+
+
+@nox.session(default=False)
+def card(session: nox.Session) -> None:
+    """Render docs/card.svg, which is shown with a link to the site, into docs/_static/card.png."""
+    program = browser(session)
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # root can have none
+    options = ["--headless", *sandbox, "--hide-scrollbars", "--force-device-scale-factor=1"]
+    picture = TOP / "docs" / "_static" / "card.png"
+    shot = ["--window-size=1200,630", f"--screenshot={picture}", (TOP / "docs" / "card.svg").as_uri()]
+    session.run(program, *options, *shot, external=True)
+
+
 @nox.session
 def preview(session: nox.Session) -> None:
     """Serve the site and build it again on every change, until Ctrl-C."""
@@ -128,10 +146,11 @@ def site(session: nox.Session) -> None:
     session.run("pytest", "tests/site", "-n", str(os.cpu_count() or 1), *kept, *session.posargs)
 
 
-def browser(session: nox.Session) -> None:
+def browser(session: nox.Session) -> str:
     """See to a browser: root on Debian gets it, as the private engine gets its packages; others are told how."""
-    if any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
-        return
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found:
+        return found
     command = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", "chromium"]
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         session.error("the tests of the site need Chromium; run: sudo apt-get install chromium")
@@ -139,6 +158,7 @@ def browser(session: nox.Session) -> None:
     env = {"DEBIAN_FRONTEND": "noninteractive"}
     session.run("apt-get", "update", "-qq", external=True, env=env)
     session.run(*command, external=True, env=env)
+    return "chromium"
 
 
 @nox.session

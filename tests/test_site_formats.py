@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import posixpath
+import re
 import shutil
+import struct
+import xml.etree.ElementTree as ET
 import zipfile
 
 import pytest
@@ -11,6 +15,7 @@ from test_site import site
 
 from drydock import ROOT
 from drydock.evidence import Claim
+from drydock.site.formats import CARD
 from drydock.site.markdown import fenced
 from drydock.site.proof import LISTED
 
@@ -75,15 +80,6 @@ def test_addresses_only_where_they_are_known(own_settings, address, monkeypatch)
     assert f'href="{"/book" if address else ""}/_static/drydock.css' in missing
 
 
-def test_edit_links_lead_to_what_is_there(own_settings, monkeypatch):
-    """Where the repository is known, a page leads to its source, and a generated one does not."""
-    monkeypatch.setenv("DRYDOCK_REPOSITORY", "https://github.com/someone/drydock")
-    built = own_settings.build()
-
-    assert "https://github.com/someone/drydock/edit/main/docs/first.md" in built.text("first.html")
-    assert "/edit/" not in built.text("examples/greeting.html")
-
-
 def test_policy_names_the_inline_script(own_settings):
     """The published policy lets the theme's own script run by its hash, and no other inline script."""
     policy = own_settings.build().text("_headers")
@@ -97,6 +93,70 @@ def test_head_describes_the_page(own_settings):
     own_settings.page("first", 'Is it "so"?\n\n:::{example} greeting/Dockerfile\n:::')
 
     assert 'property="og:description" content="Is it &#34;so&#34;?"' in own_settings.build().text("first.html")
+
+
+@pytest.mark.parametrize("address", ["", "https://docs.example/book/"])
+def test_a_link_to_a_page_is_shown_with_a_picture(own_settings, address, monkeypatch):
+    """Where the site's address is known, a page names a picture by it, with what it says and how large it is."""
+    monkeypatch.delenv("READTHEDOCS_CANONICAL_URL", raising=False)
+    monkeypatch.setenv("DRYDOCK_URL", address)
+    built = own_settings.build()
+    facts = dict(
+        re.findall(r'<meta property="((?:og:image|twitter)[\w:]*)" content="([^"]+)">', built.text("first.html"))
+    )
+    picture = (built.out / "_static/card.png").read_bytes()
+
+    assert built.warnings == []
+    assert set(facts) == ({*CARD} if address else set())
+    assert facts.get("og:image", "") == (f"{address}_static/card.png" if address else "")
+    assert picture.startswith(b"\x89PNG")
+    assert struct.unpack(">II", picture[16:24]) == (int(CARD["og:image:width"]), int(CARD["og:image:height"]))
+    assert len(picture) < 100_000
+
+
+def test_the_picture_says_nothing_that_ages():
+    """The picture has a sentence, which the front page has, and no number; it is of the size that is told."""
+    drawn = ET.parse(ROOT / "docs/card.svg").getroot()
+    said = " ".join(text for each in drawn.iter("{http://www.w3.org/2000/svg}text") for text in each.itertext())
+
+    assert not re.search(r"\d", said)
+    assert said.removeprefix("Drydock ") in (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    assert CARD["og:image:alt"] == said.replace("Drydock", "Drydock:")
+    assert (drawn.get("width"), drawn.get("height")) == (CARD["og:image:width"], CARD["og:image:height"])
+
+
+def test_ebook_is_whole(own_settings):
+    """The e-book is a zip that says first what it is, and lists all that it has; each page is XML, and links to it."""
+    lines = "".join(f"line {number}\n" for number in range(60))
+    own_settings.example("greeting", {"transcripts/long.console": f"$ cat lines\n{lines}", "lines": lines})
+    own_settings.page("first", ":::{transcript} greeting/long\n:::\n\n{doc}`/examples/index`")
+    built = own_settings.build("epub")
+    with zipfile.ZipFile(built.out / "Drydock.epub") as book:
+        first, names = book.infolist()[0], set(book.namelist())
+        trees = {name: ET.fromstring(book.read(name)) for name in names if name.endswith((".xhtml", ".opf", ".ncx"))}
+        kind = book.read("mimetype")
+    listed = trees["content.opf"]
+
+    assert built.warnings == []
+    assert (first.filename, first.compress_type, kind) == ("mimetype", zipfile.ZIP_STORED, b"application/epub+zip")
+    assert {each.get("href") for each in listed.iter(f"{OPF}item")} == names - OWN
+    assert all(each.text not in (None, "", "unknown") for each in listed.find(f"{OPF}metadata"))
+    assert {"first.xhtml", "examples/greeting.xhtml", "nav.xhtml"} <= set(trees)
+    assert [link for name, tree in trees.items() for link in _broken(name, tree, trees)] == []
+
+
+#: The names in the list of an e-book, and its files that are not in that list.
+OPF, OWN = "{http://www.idpf.org/2007/opf}", {"mimetype", "META-INF/container.xml", "content.opf"}
+
+
+def _broken(name, tree, trees):
+    """Yield the links of the page `name` that lead to no page of the book, or to no part of it."""
+    for link in (each.get("href") for each in tree.iter("{http://www.w3.org/1999/xhtml}a") if each.get("href")):
+        path, _, part = link.partition("#")
+        page = posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if path else name
+        parts = {each.get("id") for each in trees[page].iter()} if page in trees else set()
+        if "://" not in link and (page not in trees or (part and part not in parts)):
+            yield name, link
 
 
 def test_index_of_the_search(site):

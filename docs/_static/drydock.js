@@ -49,3 +49,38 @@ if (location.hash && !document.getElementById(location.hash.slice(1))) {
   const moved = links.find((link) => lettersOf(link.hash) === lettersOf(location.hash));
   if (moved) location.replace(moved.href);
 }
+
+// Where something did not work, the link of a block goes straight to an issue that says which block it is.
+const issue = document.querySelector("#drydock-wrong a");
+document.querySelectorAll(".drydock-caption > a:not([class])").forEach((link) => {
+  const block = link.closest(".drydock-block");
+  const name = block.querySelector(".drydock-name").textContent;
+  const badge = block.querySelector(".drydock-badge");
+  const typed = block.matches(".drydock-transcript") ? block.querySelector("pre").cloneNode(true) : null;
+  typed?.querySelectorAll(".go, .gr").forEach((printed) => printed.remove());
+  const lines = typed?.textContent.split("\n").filter(Boolean) ?? [];
+  const about = [`Block: ${name}`, `Last run: ${badge.title || badge.textContent}`, ...lines];
+  const filled = new URL(issue.href);
+  const [title, body] = [...filled.searchParams.keys()];
+  filled.searchParams.set(title, `${filled.searchParams.get(title)}: ${name}`);
+  // An address is cut by some hosts at 8 KB.
+  const told = filled.searchParams.get(body).replace("\n\n", `\n${about.join("\n").slice(0, 800)}\n\n`);
+  filled.searchParams.set(body, told);
+  link.href = filled;
+  link.setAttribute("aria-label", `${link.textContent} ${name}`);
+});
+
+// A term opens under a pointer that rests on it, too.
+document.querySelectorAll(".drydock-term").forEach((term) => {
+  const told = term.querySelector("[popover]");
+  let resting;
+  term.addEventListener("pointerenter", (event) => {
+    if (event.pointerType === "mouse") resting = setTimeout(() => told.showPopover?.(), 300);
+  });
+  term.addEventListener("pointerleave", (event) => {
+    clearTimeout(resting);
+    if (event.pointerType === "mouse") told.hidePopover?.();
+  });
+  // Chromium leaves open what nobody clicked.
+  addEventListener("keydown", (event) => event.key === "Escape" && told.hidePopover?.());
+});

@@ -13,17 +13,21 @@ from drydock.site import (
     census,
     checks,
     exercise,
+    feed,
+    forge,
     formats,
     gallery,
     generate,
     late,
     markdown,
+    moved,
     pages,
     proof,
     prose,
     publish,
     search,
     shelf,
+    terms,
 )
 from drydock.site.census import CensusDirective
 from drydock.site.colours import Formatter
@@ -51,6 +55,8 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     """Wire everything, in the order of a build."""
     # The repository's top folder, relative to that of conf.py.
     app.add_config_value("drydock_top", "", "env", [str])
+    # Its address, where it is known.
+    app.add_config_value("drydock_repository", "", "html", [str])
 
     app.add_directive("example", FileDirective)
     app.add_directive("transcript", TranscriptDirective)
@@ -68,6 +74,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_lexer("console", ConsoleLexer)
     PygmentsBridge.html_formatter = Formatter  # where Sphinx asks for another one to be named
 
+    app.connect("config-inited", forge.check)
     # Before Sphinx looks for pages.
     app.connect("builder-inited", shelf.fill)
     app.connect("builder-inited", generate.generate)
@@ -78,26 +85,35 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("doctree-read", census.read)
     app.connect("doctree-read", prose.read)
     app.connect("doctree-read", formats.describe)
+    app.connect("doctree-read", terms.read)
     app.connect("env-merge-info", pages.merge)
     # When all are read. (env-check-consistency is left out of a build that reads no page.)
     app.connect("env-updated", checks.check)
     app.connect("env-updated", prose.check)
     app.connect("env-updated", census.showing)
     app.connect("env-updated", gallery.regrouped)
+    app.connect("env-updated", terms.changed)
+    app.connect("env-updated", feed.check)
+    app.connect("env-updated", moved.check)
     # While it writes them, maybe in parallel.
     app.connect("doctree-resolved", census.show)
     app.connect("doctree-resolved", proof.show)
     app.connect("doctree-resolved", gallery.show)
     app.connect("doctree-resolved", markdown.write)
+    app.connect("doctree-resolved", terms.show)
     app.connect("doctree-resolved", publish.link)
     app.connect("doctree-resolved", late.render)
     app.connect("html-page-context", formats.tell)
+    app.connect("html-page-context", feed.tell)
+    app.connect("html-page-context", forge.tell)
     app.connect("html-page-context", formats.lighten)
     app.connect("build-finished", publish.publish)
     app.connect("build-finished", exercise.publish)
     app.connect("build-finished", formats.finish)
+    app.connect("build-finished", feed.write)
+    app.connect("build-finished", moved.write)
     app.connect("build-finished", search.write)
     app.connect("build-finished", census.finish)
 
     # Raise env_version when what `pages` keeps in the environment changes.
-    return {"env_version": 2, "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"env_version": 3, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from drydock.evidence import Run
 from drydock.example import Example
-from drydock.site import pages
+from drydock.site import forge, pages
 from drydock.site.pages import Block
 from drydock.site.publish import FOLDER, publishes, target
 from drydock.site.sentences import Said, marked, plain
@@ -54,10 +54,13 @@ class Caption:
                     f' <a class="reference download internal drydock-zip" download="" href="{escape(uri)}">zip'
                     f'<span class="drydock-unseen"> of the example {escape(self.slug)}</span></a>'
                 )
+            if forge.host(builder.config.drydock_repository):
+                # It has no class, which a page of a hundred blocks would weigh.
+                download += f' <a href="#{forge.ANCHOR}">did not work?</a>'
         named = " / ".join(part for part in ("" if own else home, file) if part)
         said = " · ".join(part for part in (named, marked(self.said)) if part)
         head = f'<span class="drydock-name">{said}</span> {self.badge.html()}{download}'
-        return Markup(f'<p class="drydock-caption">{head}{self._fold()}</p>')
+        return Markup(f'<p class="drydock-caption">{head}{self._fold() if publishes(builder) else ""}</p>')
 
     def _fold(self) -> str:
         """Return what unfolds the block. Style sheets do the rest: no script is needed, and print shows all of it."""

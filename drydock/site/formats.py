@@ -12,7 +12,6 @@ from docutils import nodes
 from markupsafe import Markup, escape
 from sphinx import addnodes
 
-from drydock.site.pages import generated
 from drydock.site.publish import publishes
 
 if TYPE_CHECKING:
@@ -26,6 +25,15 @@ LENGTH = 200
 _DESIGN = re.compile(r"sphinx-design|design-tabs")
 #: Marks around words of code and around the text of links that no style sheet of the theme asks for.
 _UNSEEN = re.compile(r'<span class="(?:pre|doc|std std-doc|xref myst)">([^<]*)</span>')
+#: What is shown with a link to any page, where its address is known; made by ``nox -s card``.
+PICTURE = "card.png"
+CARD = {
+    "og:image": "",
+    "og:image:width": "1200",
+    "og:image:height": "630",
+    "og:image:alt": "Drydock: Containers and Docker, explained on examples that were run",
+    "twitter:card": "summary_large_image",
+}
 #: A host that reads this file (Netlify's form, which others took over) sends these headers with every file.
 HEADERS = "_headers"
 #: No script but the site's own. Styles may stand within a page: pictures have their lengths so.
@@ -48,8 +56,6 @@ def tell(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
     """Describe a page in its head, and name its form as Markdown."""
-    if doctree is None or generated(pagename):
-        context["page_source_suffix"] = ""  # there is no such page in the repository, so none to edit
     if doctree is None or not publishes(app.builder):
         return
     description = app.env.metadata[pagename].get("drydock_description", "")
@@ -61,11 +67,17 @@ def tell(
     }
     if context.get("pageurl"):
         facts["og:url"] = context["pageurl"]
+    if app.config.html_baseurl and _has_card(app):
+        facts |= CARD | {"og:image": urljoin(app.config.html_baseurl, f"_static/{PICTURE}")}
     lines = [Markup('<meta name="description" content="{}">').format(description)] if description else []
     lines += [Markup('<meta property="{}" content="{}">').format(*fact) for fact in facts.items() if fact[1]]
     name = pagename.rpartition("/")[2]
     lines.append(Markup('<link rel="alternate" type="text/markdown" title="Markdown" href="{}.md">').format(name))
     context["metatags"] = context.get("metatags", "") + "\n".join(lines)
+
+
+def _has_card(app: Sphinx) -> bool:
+    return any((app.confdir / folder / PICTURE).is_file() for folder in app.config.html_static_path)
 
 
 def lighten(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from docutils import nodes
 
 from drydock.site.pages import generated, pages
+from drydock.site.publish import publishes
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -49,7 +50,7 @@ def _grouped(app: Sphinx, listed: nodes.bullet_list, docname: str) -> list[nodes
         assert isinstance(item, nodes.list_item)
         groups.setdefault(homes.get(item[KEY], ""), []).append(item)
     order = [*_in_order(env), ""]
-    found: list[nodes.Node] = [nodes.raw("", FILTER, format="html")]
+    found: list[nodes.Node] = [nodes.raw("", FILTER, format="html")] if publishes(app.builder) else []
     for page in sorted(groups, key=order.index):
         title = env.titles[page].astext() if page else "Others"
         uri = app.builder.get_relative_uri(docname, page) if page else ""

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import mimetypes
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from playwright.sync_api import Page
 
@@ -45,3 +53,56 @@ class Watch:
     def _third_party(self, url: str, site: Site) -> None:
         if not url.startswith((f"{site.url}/", "data:", "about:", "blob:")):
             self.problems.append(f"third party: {url}")
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Site]:
+    """Serve a site as a host of static files does: compressed, cached, and with the policy that it publishes."""
+    served = Site(folder, "")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _answering(served, _published_headers(folder)))
+    served.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield served
+    server.shutdown()
+    server.server_close()
+
+
+def _published_headers(folder: Path) -> list[tuple[str, str]]:
+    """Return the headers that the site's own ``_headers`` asks its host to send with every file."""
+    lines = (folder / "_headers").read_text(encoding="utf-8").splitlines() if (folder / "_headers").is_file() else []
+    pairs = [line.strip().partition(": ") for line in lines if line.startswith(" ")]
+    return [(name, value) for name, _, value in pairs]
+
+
+def _answering(served: Site, headers: list[tuple[str, str]]) -> type[BaseHTTPRequestHandler]:
+    @cache
+    def body(path: Path) -> bytes:
+        return gzip.compress(path.read_bytes(), 6)
+
+    class Answering(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 30
+
+        def do_GET(self) -> None:
+            path = unquote(urlsplit(self.path).path)
+            file = served.folder / path.lstrip("/")
+            file = file / "index.html" if file.is_dir() else file
+            status = 200 if file.is_file() else 404
+            file = file if status == 200 else served.folder / NOT_FOUND
+            data = body(file) if file.is_file() else b""
+            served.asked.append((path, status, len(data)))
+            self.send_response(status)
+            self.send_header("Content-Type", mimetypes.guess_type(file.name)[0] or "text/plain; charset=utf-8")
+            if data:
+                self.send_header("Content-Encoding", "gzip")
+            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Cache-Control", "max-age=600")
+            for name, value in headers:
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    return Answering
