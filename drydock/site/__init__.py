@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from docutils import nodes
+from sphinx.writers.html5 import HTML5Translator
+
 from drydock.site import (
     census,
     checks,
     exercise,
+    fold,
     formats,
     gallery,
     generate,
@@ -63,6 +67,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("mutants", MutantsDirective)
     app.add_role("measured", MeasuredRole())
     app.add_lexer("console", ConsoleLexer)
+    app.add_node(nodes.literal_block, override=True, html=(fold.visit, HTML5Translator.depart_literal_block))
 
     # Before Sphinx looks for pages.
     app.connect("builder-inited", shelf.fill)
@@ -96,4 +101,4 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("build-finished", census.finish)
 
     # Raise env_version when what `pages` keeps in the environment changes.
-    return {"env_version": 2, "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"env_version": 3, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 #: A search engine shows so much of a description.
 LENGTH = 200
-_DESIGN = re.compile(r"sphinx-design|design-tabs")
+#: What has its rules in the style sheet of sphinx-design. Those of tabs are in the site's own: it has 20 times as many.
+_STYLED = re.compile(r"\bsd-(?!tab-)")
+#: The script that restores a choice among tabs before the page is painted.
+_CHOICE = "choice.js"
 #: A host that reads this file (Netlify's form, which others took over) sends these headers with every file.
 HEADERS = "_headers"
 #: No script but the site's own. Styles may stand within a page: pictures have their lengths so.
@@ -69,10 +72,18 @@ def tell(
 def lighten(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Leave the files of sphinx-design out of a page that has none of its parts: they are a fifth of its weight."""
-    if "sd-" not in context.get("body", ""):
-        for kind in ("css_files", "script_files"):
-            context[kind] = [file for file in context.get(kind, ()) if not _DESIGN.search(str(file.filename))]
+    """Leave out the files that only cards and tabs need, on a page that has none: they are a fifth of its weight."""
+    body = context.get("body", "")
+    if "sd-tab-" in body:
+        early = [context["js_tag"](file) for file in context["script_files"] if _CHOICE in str(file.filename)]
+        context["metatags"] = context.get("metatags", "") + "\n".join(early)
+    for kind, name, used in (
+        ("css_files", "sphinx-design", _STYLED.search(body)),
+        ("script_files", "design-tabs", "sd-" in body),  # the front page has cards, and the other pages' tabs follow it
+        ("script_files", _CHOICE, False),  # it is in the head, if anywhere
+    ):
+        if not used:
+            context[kind] = [file for file in context.get(kind, ()) if name not in str(file.filename)]
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
