@@ -207,6 +207,17 @@ def test_cards_are_loaded_where_they_are(own_settings):
     assert "sphinx-design" not in built.text("first.html")
 
 
+def test_tabs_of_an_ebook(own_settings):
+    """An e-book has all tabs one after the other, and nothing to switch them with."""
+    own_settings.page("first", TABS)
+    html = own_settings.build("epub").text("first.xhtml")
+
+    assert '<p class="rubric">Two</p>' in html
+    assert "Zebras." in html
+    assert "sd-tab-content" not in html
+    assert "<input" not in html
+
+
 EXERCISE = """
 ["first"]
 example = "greeting"

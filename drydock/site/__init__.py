@@ -91,6 +91,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("doctree-resolved", gallery.show)
     app.connect("doctree-resolved", markdown.write)
     app.connect("doctree-resolved", publish.link)
+    app.connect("doctree-resolved", fold.spread)
     app.connect("doctree-resolved", late.render)
     app.connect("html-page-context", formats.tell)
     app.connect("html-page-context", formats.lighten)

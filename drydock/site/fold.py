@@ -1,5 +1,6 @@
-"""Long transcripts are shown in part: how they begin, how they end, and every step that failed.
+"""What is not all on the screen at once: long transcripts, and tabs.
 
+Of a long transcript is seen how it begins, how it ends, and every step that failed.
 What is folded is in the page, so that a browser's own search finds it and opens it, and the button copies it. Style
 sheets do the rest: no script is needed, and on paper everything is there.
 """
@@ -8,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from docutils import nodes
 from sphinx.writers.html5 import HTML5Translator
+from sphinx_design.tabs import sd_tab_input, sd_tab_label
 
 from drydock.site.publish import publishes
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 KEY: Final = "drydock_folds"
 #: A transcript of more lines is folded. On the pages written by hand hardly any is; on those of examples, one in five.
@@ -69,3 +74,21 @@ def _folded(html: str, ranges: Iterable[Range]) -> str:
             f'<span class="drydock-rest" hidden="until-found">{"".join(lines[start:stop])}</span>',
         ]
     return f"{head}<pre>{''.join(lines)}</pre>{tail}"
+
+
+def spread(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Show the tabs of a page one after the other in an e-book, whose readers have nothing to switch them with."""
+    if publishes(app.builder):
+        return
+    for tabs in doctree.findall(nodes.container):
+        if "sd-tab-set" in tabs["classes"]:
+            tabs["classes"].remove("sd-tab-set")
+            tabs[:] = [_seen(part) for part in tabs.children if not isinstance(part, sd_tab_input)]
+
+
+def _seen(part: nodes.Node) -> nodes.Node:
+    if isinstance(part, sd_tab_label):
+        return nodes.rubric("", "", *part.children, ids=part["ids"])
+    if isinstance(part, nodes.container):
+        part["classes"].remove("sd-tab-content")
+    return part
