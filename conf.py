@@ -31,7 +31,7 @@ html_logo = html_favicon
 html_static_path = ["docs/_static"]
 templates_path = ["docs/_templates"]
 html_css_files = ["drydock.css"]
-html_js_files = [("drydock.js", {"defer": "defer"})]
+html_js_files = [("drydock.js", {"defer": "defer"}), "choice.js"]
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b5f6b", "color-brand-content": "#0b5f6b"},
     "dark_css_variables": {"color-brand-primary": "#6cc7d4", "color-brand-content": "#6cc7d4"},

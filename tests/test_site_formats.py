@@ -15,6 +15,7 @@ from test_site import site
 
 from drydock import ROOT
 from drydock.evidence import Claim
+from drydock.site.fold import folds
 from drydock.site.formats import CARD
 from drydock.site.markdown import fenced
 from drydock.site.proof import LISTED
@@ -195,13 +196,63 @@ def test_examples_are_grouped_by_what_tells_of_them(site):
 def test_a_long_transcript_folds(site):
     """A transcript of many lines is shown in part at first, and a file never is."""
     lines = "".join(f"line {number}\n" for number in range(60))
-    site.example("greeting", {"transcripts/long.console": f"$ cat lines\n{lines}", "lines": lines})
+    site.example("greeting", {"transcripts/long.console": f"$ cat lines\n{lines}$ true\n", "lines": lines})
     site.page("first", ":::{transcript} greeting/long\n:::")
     site.page("second", ":::{example} greeting/lines\n:::")
     built = site.build()
+    html = built.text("first.html")
 
-    assert "all 61 lines</label>" in built.text("first.html")
+    assert '<span class="drydock-rest" hidden="until-found">' in html
+    assert 'data-more="47 more lines"' in html
+    assert "line 59" in built.text("first.md")
     assert "drydock-fold" not in built.text("second.html")
+
+
+@pytest.mark.parametrize(
+    ("steps", "folded"),
+    [
+        ([(32, False)], []),  # not long
+        ([(100, False)], []),  # one step, which is the last one
+        ([(20, False), (20, False)], [(14, 20)]),
+        ([(20, False), (10, True), (30, False), (2, False)], [(14, 20), (30, 60)]),  # what failed is seen
+        ([(20, True), (20, True)], []),
+        ([(16, False), (20, False)], []),  # two lines are not worth a click
+    ],
+)
+def test_what_is_folded(steps, folded):
+    """The beginning, the last step and what failed are never folded."""
+    assert folds(steps) == folded
+
+
+TABS = """
+::::{tab-set}
+:::{tab-item} One
+First.
+
+```{example} greeting/Dockerfile
+```
+:::
+:::{tab-item} Two
+Zebras.
+:::
+::::
+"""
+
+
+def test_tabs_in_every_form(own_settings):
+    """A page's tabs are all in its Markdown and in the index of the search; their files come with them alone."""
+    own_settings.page("first", TABS)
+    own_settings.page("second", "None.")
+    built = own_settings.build()
+    html, index = built.text("first.html"), built.text("drydock-search.js")
+
+    assert "**One**\n\nFirst.\n\n[greeting/Dockerfile]" in built.text("first.md")
+    assert "```\n\n**Two**\n\nZebras." in built.text("first.md")
+    assert '"zebra"' in index
+    assert html.index("choice.js") < html.index("<body") < html.index("design-tabs.js")
+    assert "sphinx-design.min.css" not in html
+    assert "choice.js" not in built.text("second.html")
+    assert "design-tabs.js" not in built.text("second.html")
 
 
 def test_claims_of_many_examples_are_linked(site):
@@ -224,6 +275,17 @@ def test_cards_are_loaded_where_they_are(own_settings):
 
     assert "sphinx-design" in built.text("cards.html")
     assert "sphinx-design" not in built.text("first.html")
+
+
+def test_tabs_of_an_ebook(own_settings):
+    """An e-book has all tabs one after the other, and nothing to switch them with."""
+    own_settings.page("first", TABS)
+    html = own_settings.build("epub").text("first.xhtml")
+
+    assert '<p class="rubric">Two</p>' in html
+    assert "Zebras." in html
+    assert "sd-tab-content" not in html
+    assert "<input" not in html
 
 
 EXERCISE = """

@@ -17,6 +17,12 @@ document.querySelector("aside.toc-drawer")?.setAttribute("aria-label", "Page");
 // Its captions in the contents are headings without a level.
 document.querySelectorAll("p.caption[role=heading]").forEach((caption) => caption.setAttribute("aria-level", "2"));
 
+// The address names the tab that was chosen, so that it can be handed on.
+document.querySelectorAll(".sd-tab-set > input").forEach((tab) => {
+  const { id } = tab.nextElementSibling;
+  if (id) tab.addEventListener("change", () => history.replaceState(null, "", `#${id}`));
+});
+
 // The list of examples shows those of a topic, or with a word.
 const filter = document.querySelector("search.drydock-filter");
 if (filter) {

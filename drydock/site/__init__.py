@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from docutils import nodes
 from sphinx.highlighting import PygmentsBridge
+from sphinx.writers.html5 import HTML5Translator
 
 from drydock.site import (
     census,
     checks,
     exercise,
     feed,
+    fold,
     forge,
     formats,
     gallery,
@@ -73,6 +76,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_role("measured", MeasuredRole())
     app.add_lexer("console", ConsoleLexer)
     PygmentsBridge.html_formatter = Formatter  # where Sphinx asks for another one to be named
+    app.add_node(nodes.literal_block, override=True, html=(fold.visit, HTML5Translator.depart_literal_block))
 
     app.connect("config-inited", forge.check)
     # Before Sphinx looks for pages.
@@ -102,6 +106,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("doctree-resolved", markdown.write)
     app.connect("doctree-resolved", terms.show)
     app.connect("doctree-resolved", publish.link)
+    app.connect("doctree-resolved", fold.spread)
     app.connect("doctree-resolved", late.render)
     app.connect("html-page-context", formats.tell)
     app.connect("html-page-context", feed.tell)

@@ -9,7 +9,7 @@ from docutils import nodes
 from sphinx import addnodes
 
 from drydock.example import Example
-from drydock.site import pages
+from drydock.site import fold, pages
 from drydock.site.captions import Caption, badge
 from drydock.site.late import held
 from drydock.site.lexer import guess, shielded
@@ -19,9 +19,6 @@ from drydock.transcript import Step, unescape
 
 if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
-
-#: A transcript of more lines is shown in part, until the reader asks for all of it.
-FOLDED = 32
 
 
 def file_block(env: BuildEnvironment, example: Example, path: str, region: str = "", lexer: str = "") -> nodes.Node:
@@ -45,7 +42,9 @@ def transcript_block(env: BuildEnvironment, example: Example, name: str, steps: 
     picked = example.transcript(name).pick(steps)
     commands = tuple(step.command for step in picked)
     block = Block(example.slug, f"transcripts/{name}.console", "transcript", steps=commands)
-    return _block(env, example, block, "\n".join(line for step in picked for line in shown_lines(step)), "console")
+    lines = [shown_lines(step) for step in picked]
+    folds = fold.folds([(len(each), step.status != 0) for each, step in zip(lines, picked, strict=True)])
+    return _block(env, example, block, "\n".join(line for each in lines for line in each), "console", folds)
 
 
 def shown_lines(step: Step) -> list[str]:
@@ -56,12 +55,14 @@ def shown_lines(step: Step) -> list[str]:
     return [f"$ {first}", *(f"> {line}" for line in rest), *output, *status]
 
 
-def _block(env: BuildEnvironment, example: Example, block: Block, text: str, lexer: str) -> nodes.Node:
+def _block(
+    env: BuildEnvironment, example: Example, block: Block, text: str, lexer: str, folds: Sequence[fold.Range] = ()
+) -> nodes.Node:
     code = nodes.literal_block(text, text, language=lexer, drydock=vars(block).copy())
     code["force"] = True  # a lexer that stumbles over a deliberate mistake is no news
-    lines = text.count("\n") + 1
-    folded = lines if block.kind == "transcript" and lines > FOLDED else 0
-    caption = Caption(block.slug, block.path, block.region, badge(env, example, block), folded)
+    if folds:
+        code[fold.KEY] = folds
+    caption = Caption(block.slug, block.path, block.region, badge(env, example, block))
     # What a search is to find in a block are commands, and what they print; programs would double its index.
     unfound = ["no-search"] if block.kind == "file" else []
     return nodes.container("", held(caption), code, classes=["drydock-block", f"drydock-{block.kind}", *unfound])

@@ -29,14 +29,12 @@ class Caption:
     :ivar slug: the example; it is linked, and so is its zip, unless the page is its own.
     :ivar path: the file that is shown, or "".
     :ivar said: what else is said: a region's name, or an author's words, with code in backticks.
-    :ivar folded: how many lines the block has, where only some of them are seen at first; else 0.
     """
 
     slug: str
     path: str
     said: str
     badge: Said
-    folded: int = 0
 
     def html(self, builder: Builder, docname: str) -> Markup:
         """Return it as HTML on the page `docname`, with links to all that `builder` has."""
@@ -60,12 +58,7 @@ class Caption:
         named = " / ".join(part for part in ("" if own else home, file) if part)
         said = " · ".join(part for part in (named, marked(self.said)) if part)
         head = f'<span class="drydock-name">{said}</span> {self.badge.html()}{download}'
-        return Markup(f'<p class="drydock-caption">{head}{self._fold() if publishes(builder) else ""}</p>')
-
-    def _fold(self) -> str:
-        """Return what unfolds the block. Style sheets do the rest: no script is needed, and print shows all of it."""
-        told = f' <label class="drydock-fold"><input type="checkbox"> all {self.folded} lines</label>'
-        return told if self.folded else ""
+        return Markup(f'<p class="drydock-caption">{head}</p>')
 
     def nodes(self) -> list[nodes.Node]:
         """Return its text."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.environment.adapters.toctree import TocTree
+from sphinx_design.tabs import sd_tab_label
 
 from drydock.site.captions import Caption
 from drydock.site.late import KEY, Part
@@ -69,6 +70,8 @@ class _Page:
             return ["\n".join(f"> {line}" for line in "\n\n".join(self._blocks(node.children, level)).split("\n"))]
         if isinstance(node, nodes.Element) and KEY in node:
             return self._part(node[KEY], level)
+        if isinstance(node, sd_tab_label):
+            return [f"**{self._words(node)}**"]
         if isinstance(node, nodes.TextElement):
             return [self._words(node)]
         return self._blocks(node.children, level)

@@ -116,7 +116,8 @@ def test_weight(browser, site, record_property):
     # The quickest of some: that is what the search takes, without what else the machine is busy with.
     spent = min(
         page.evaluate(
-            "() => { const began = performance.now(); Search._performSearch(...Search._parseQuery('docker image build'));"
+            "() => { const began = performance.now();"
+            " Search._performSearch(...Search._parseQuery('docker image build'));"
             " return performance.now() - began; }"
         )
         for _ in range(5)
