@@ -204,6 +204,13 @@ def mutants(session: nox.Session) -> None:
     session.run("python", "-m", "drydock.trial", *session.posargs)
 
 
+@nox.session(default=False)
+def flakes(session: nox.Session) -> None:
+    """Show what the last runs on this machine say: what passed and failed unchanged, steps retried, slowest tests."""
+    install(session)
+    session.run("python", "-m", "drydock.ledger")
+
+
 @nox.session(venv_backend="none", default=False)
 def engine(session: nox.Session) -> None:
     """Look after the engine: `-- status`, `start [NAME]`, `stop`, or `remove` with all its files."""

@@ -125,7 +125,7 @@ def remove() -> None:
         stop()
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(home())
-        for name in ("locks", "proofs"):
+        for name in ("ledger", "locks", "proofs"):
             shutil.rmtree(cache() / name, ignore_errors=True)
         (cache() / "engine.lock").unlink(missing_ok=True)
         with contextlib.suppress(OSError):

@@ -49,9 +49,10 @@ def replay(job: Job, **env: str) -> subprocess.Popen[str]:
 
 
 def pytest(*arguments: str, top: Path = ROOT, **env: str) -> subprocess.Popen[str]:
-    """Start tests on the engine, in the repository at `top`."""
+    """Start tests on the engine, in the repository at `top`. What is done to them here is no flake of theirs."""
     script = f"{_HEARS}; import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
-    return _start("-c", script, "--on-engine", "-p", "no:cacheprovider", *arguments, cwd=top, env=env)
+    options = ["--on-engine", "--no-ledger", "-p", "no:cacheprovider"]
+    return _start("-c", script, *options, *arguments, cwd=top, env=env)
 
 
 def _start(*arguments: str, cwd: Path, env: dict[str, str]) -> subprocess.Popen[str]:
