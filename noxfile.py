@@ -205,6 +205,20 @@ def mutants(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Run all tests on the engine N times, in random order, and say in what they differ: `-- N`, or `-- N slug ...`.
+
+    It fails if anything differs: an outcome, a claim that came or went, a step that was retried in one run and not in
+    another, something left behind, or what took `--factor=3` times as long. `--load` keeps every processor busy
+    meanwhile, `--seed=S` gives the order of an earlier run again. Without a slug it writes evidence/soak.json.
+    """
+    install(session)
+    # After Ctrl-C the tests take away what they made.
+    command = ["python", "-m", "drydock.endure", f"--workers={workers()}", *session.posargs]
+    session.run(*command, interrupt_timeout=60, terminate_timeout=60)
+
+
+@nox.session(default=False)
 def flakes(session: nox.Session) -> None:
     """Show what the last runs on this machine say: what passed and failed unchanged, steps retried, slowest tests."""
     install(session)

@@ -36,7 +36,7 @@ from drydock.site.exercise import ExerciseDirective
 from drydock.site.lexer import ConsoleLexer
 from drydock.site.own_page import ExamplePageDirective
 from drydock.site.proof import ClaimsDirective, TotalsDirective
-from drydock.site.scores import MutantsDirective
+from drydock.site.scores import MutantsDirective, SoakDirective
 from drydock.site.versions import VersionsDirective
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("versions", VersionsDirective)
     app.add_directive("totals", TotalsDirective)
     app.add_directive("mutants", MutantsDirective)
+    app.add_directive("soak", SoakDirective)
     app.add_role("measured", MeasuredRole())
     app.add_lexer("console", ConsoleLexer)
 
