@@ -99,7 +99,9 @@ def keep(ran: Ran) -> None:
     text = json.dumps(dataclasses.asdict(ran), separators=(",", ":"))
     fresh.write_bytes(gzip.compress(text.encode(), mtime=0))
     fresh.replace(place)
-    for old in sorted(folder().iterdir())[:-KEPT]:  # their names begin with their dates
+    # Their names begin with their dates. A clock that was put back makes this run no old one.
+    others = sorted(each for each in folder().iterdir() if each != place)
+    for old in others[: 1 - KEPT]:
         old.unlink(missing_ok=True)  # another run may have been first
 
 

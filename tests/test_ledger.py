@@ -52,6 +52,8 @@ def test_only_the_last_runs_are_kept(monkeypatch):
 
     assert [each.run for each in ledger.load()] == ["00000003", "00000004", "00000005"]
     assert len(list(ledger.folder().iterdir())) == 3
+    ledger.keep(ran(2))  # by a clock that was put back
+    assert [each.run for each in ledger.load()] == ["00000002", "00000004", "00000005"]
 
 
 def _packed(text):
