@@ -206,11 +206,12 @@ def mutants(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def soak(session: nox.Session) -> None:
-    """Run all tests on the engine N times, in random order, and say in what they differ: `-- N`, or `-- N slug ...`.
+    """Run all tests on the engine N times, examples in random order, and say what differs: `-- N`, or `-- N slug ...`.
 
     It fails if anything differs: an outcome, a claim that came or went, a step that was retried in one run and not in
     another, something left behind, or what took `--factor=3` times as long. `--load` keeps every processor busy
-    meanwhile, `--seed=S` gives the order of an earlier run again. Without a slug it writes evidence/soak.json.
+    meanwhile, `--seed=S` gives the order of an earlier run again. The tests of a file keep their order, for some look
+    one after the other at what they share, unless `--within` is given. Without a slug it writes evidence/soak.json.
     """
     install(session)
     # After Ctrl-C the tests take away what they made.

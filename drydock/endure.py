@@ -49,18 +49,18 @@ def busy(count: int) -> Iterator[list[int]]:
             process.wait()
 
 
-def command(slugs: Sequence[str], seed: int, workers: int, engine: str = "") -> list[str]:
-    """Return the command that runs the tests of the examples named, or all, in the order that `seed` gives.
+def command(slugs: Sequence[str], seed: int, workers: int, *options: str) -> list[str]:
+    """Return the command that runs the tests of the examples named, or all, with the examples as `seed` orders them.
 
-    The examples change their order, and so do the tests of each.
+    :param options: others of pytest.
     """
     # Without the second option, xdist would begin with the example that has most tests, in any order.
     shuffled = ["--random-order", "--no-loadscope-reorder", f"--random-order-seed={seed}"]
-    picked = [*(f"--example={slug}" for slug in slugs), *([f"--engine={engine}"] if engine else [])]
+    picked = [f"--example={slug}" for slug in slugs]
     # One example stays on one worker, which may as well be this process.
     count = 0 if len(slugs) == 1 else workers
     parallel = ["-n", str(count), "--dist", "loadgroup"]
-    return [sys.executable, "-m", "pytest", "-q", "--on-engine", *parallel, *shuffled, *picked]
+    return [sys.executable, "-m", "pytest", "-q", "--on-engine", *parallel, *shuffled, *picked, *options]
 
 
 def run(command: Sequence[str], top: Path = ROOT) -> tuple[int, Ran | None]:
@@ -153,6 +153,7 @@ def main(arguments: Sequence[str], top: Path = ROOT) -> int:
     """Do what `arguments` ask for; return 1 where the runs differ or one of them failed."""
     given = _given(arguments)
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
+    options = [*(["--shuffle-within"] if given.within else []), *([f"--engine={given.engine}"] if given.engine else [])]
     load = (os.cpu_count() or 1) if given.load else 0
     found: list[str] = []
     runs: dict[int, Ran] = {}
@@ -161,7 +162,7 @@ def main(arguments: Sequence[str], top: Path = ROOT) -> int:
         with busy(load):
             for number in range(1, given.runs + 1):
                 say(f"run {number} of {given.runs}; its order again: nox -s soak -- 1 --seed={seed + number - 1}")
-                status, ran = run(command(given.slugs, seed + number - 1, given.workers, given.engine), top)
+                status, ran = run(command(given.slugs, seed + number - 1, given.workers, *options), top)
                 found += [f"run {number} ended with exit status {status}"] if status else []
                 found += [] if ran else [f"run {number} left nothing in the ledger"]
                 runs |= {number: ran} if ran else {}
@@ -190,6 +191,7 @@ def _given(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("runs", type=_positive, metavar="N", help="how many runs")
     parser.add_argument("slugs", nargs="*", metavar="slug", help="only the tests of these examples")
     parser.add_argument("--load", action="store_true", help="keep every processor busy all the while")
+    parser.add_argument("--within", action="store_true", help="shuffle the tests of each file, too")
     parser.add_argument("--seed", type=int, help="of the first run's order; each later run adds one to it")
     parser.add_argument("--factor", type=float, default=FACTOR, help="tell of what took so many times as long")
     parser.add_argument("--workers", type=int, default=0, help="how many tests at a time")

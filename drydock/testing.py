@@ -93,6 +93,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--record", action="store_true", help="rewrite transcripts and evidence with what this run proves")
     group.addoption("--accept-failures", action="store_true", help="record steps whose exit status changed, too")
     group.addoption("--results", metavar="FILE", help="write what became of each test to this JSON file")
+    group.addoption("--shuffle-within", action="store_true", help="with --random-order, shuffle each file's tests, too")
     group.addoption("--no-ledger", action="store_true", help="keep nothing of this run for nox -s flakes")
     group.addoption("--keep", action="store_true", help="leave what a failing test made alive, and say how to enter it")
 
@@ -195,6 +196,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     wanted = config.getoption("--example")
     proven = os.environ.get(PROVEN, "").split()
     known = differences.load(config.stash[SESSION].engine.key)
+    # The tests of some files look one after the other at what they share.
+    ordered = config.getoption("random_order_enabled", False) and not config.getoption("--shuffle-within")
     kept: list[pytest.Item] = []
     dropped: list[pytest.Item] = []
     for item in items:
@@ -203,6 +206,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             raise pytest.UsageError(f"{item.nodeid}: its docstring is to be the sentence that it proves")
         chosen = slug in wanted if wanted else unit_of(item.nodeid, slug) not in proven
         (kept if chosen else dropped).append(item)
+        if ordered:
+            item.add_marker(pytest.mark.random_order(disabled=True))
         expect(item, known.get(f"{slug}::{getattr(item, 'originalname', item.name)}", ""))
     if dropped:
         config.hook.pytest_deselected(items=dropped)

@@ -176,16 +176,41 @@ def test_a_ledger_that_cannot_be_written_fails_no_run(run, tmp_path):
     assert "nothing of this run is in the ledger" in said
 
 
-def test_the_order_is_shuffled_by_its_seed(run):
-    """One seed is one order, another one another; the tests of a file stay together, as they share what they build."""
-    options = ["--collect-only", "-q", "--no-ledger"]
-    seeds = [[], *(["--random-order", f"--random-order-seed={seed}"] for seed in (1, 1, 2))]
-    written, *orders = [re.findall(r"^tests/\S+::\S+", run(*options, *seed)[1], re.MULTILINE) for seed in seeds]
+@pytest.fixture(name="order")
+def _order(run):
+    """Return the order of the tests by a seed."""
 
-    assert len(written) == 14
-    assert orders[0] == orders[1] != orders[2]
-    assert sorted(orders[0]) == sorted(orders[2]) == sorted(written)
-    assert written not in orders
-    for order in orders:
-        files = [test.partition("::")[0] for test in order]
-        assert sum(a != b for a, b in itertools.pairwise(files)) == 3
+    def order(seed, *options):
+        options = ("--collect-only", "-q", "--no-ledger", "--random-order", f"--random-order-seed={seed}", *options)
+        return re.findall(r"^tests/\S+::\S+", run(*options)[1], re.MULTILINE)
+
+    return order
+
+
+def test_the_order_of_the_files_is_shuffled(order):
+    """One seed is one order of the files, another one another; the tests of each stay in theirs."""
+    first, again, second = order(1), order(1), order(2)
+    files = [list(dict.fromkeys(test.partition("::")[0] for test in tests)) for tests in (first, second)]
+
+    assert len(first) == 14
+    assert first == again
+    assert files[0] != files[1]
+    assert sorted(files[0]) == sorted(files[1]) == sorted(FILES)
+    for tests, names in ((first, files[0]), (second, files[1])):
+        assert tests == [test for name in names for test in sorted(tests, key=_place) if test.startswith(name)]
+
+
+def _place(test):
+    """Return a test's place in its file."""
+    names = ["test_one", "test_two", "test_three", "test_four", "greeting/run", "greeting-run", "thanks-run"]
+    return [name in test for name in names].index(True)
+
+
+def test_the_order_within_a_file_is_shuffled_if_wanted(order):
+    """The tests of a file are shuffled where that is asked for, and stay together: they share what they build."""
+    tests = order(1, "--shuffle-within")
+    files = [test.partition("::")[0] for test in tests]
+
+    assert len(set(tests)) == 14
+    assert sum(a != b for a, b in itertools.pairwise(files)) == 3
+    assert tests != [test for name in dict.fromkeys(files) for test in sorted(tests, key=_place) if name in test]

@@ -199,7 +199,7 @@ def _soaked(tmp_path, monkeypatch):
     def call(ends, *arguments):
         commands = []
 
-        def command(slugs, seed, workers, engine):
+        def command(slugs, seed, workers, *options):
             commands.append((slugs, seed))
             return [sys.executable, "-c", QUICK, json.dumps(ends)]
 
@@ -257,7 +257,7 @@ def test_what_makes_no_sense_is_refused(arguments):
 
 def test_the_command():
     """One example is run in one process; several keep to their workers, and xdist leaves their order alone."""
-    one, all_of_them = endure.command(["hello"], 7, 3), endure.command([], 7, 3, "podman-5.4")
+    one, all_of_them = endure.command(["hello"], 7, 3), endure.command([], 7, 3, "--engine=podman-5.4")
 
     assert {"--on-engine", "--random-order", "--random-order-seed=7", "--example=hello"} <= set(one)
     assert one[one.index("-n") + 1] == "0"
@@ -300,7 +300,8 @@ def test_the_site_shows_the_figures(site):
     assert (
         '<p>Last on 2026-11-22, on <code class="docutils literal notranslate">'
         '<span class="pre">docker-28.5</span></code>, '
-        "1,140 tests ran 5 times, in an order of its own each time, while 2 processes kept the machine busy: "
+        "1,140 tests ran 5 times, with the examples in another order each time, "
+        "while 2 processes kept the machine busy: "
         "0 failures, 34 retries of a step, 0 things left behind, 1 difference in all.</p>"
     ) in built.text("first.html")
 

@@ -58,7 +58,7 @@ def _soaked(found: soak.Soak) -> str:
     busy = f", while {_number(found.busy, 'process', 'es')} kept the machine busy" if found.busy else ""
     return (
         f"Last on {found.date}, on `{found.engine}`, {_number(found.tests, 'test')} ran {_number(found.runs, 'time')}, "
-        f"in an order of its own each time{busy}: {_number(found.failures, 'failure')}, "
+        f"with the examples in another order each time{busy}: {_number(found.failures, 'failure')}, "
         f"{_number(found.retries, 'retry', 'retries')} of a step, "
         f"{_number(found.left, 'thing')} left behind, {_number(found.differences, 'difference')} in all."
     )

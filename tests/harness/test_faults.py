@@ -208,7 +208,7 @@ def test_a_port_that_was_taken(job, engine, slug):
     assert runs.made(engine, slug) == []
 
 
-#: Has the clock jump by a day, to and fro, each time that it is looked at.
+#: Has the clock jump by a day, there and back, each time that it is looked at.
 JUMPING = """
 import itertools, time
 really, jump = time.time, itertools.cycle((86400, -86400))
