@@ -80,7 +80,7 @@ def run(command: Sequence[str], top: Path = ROOT) -> tuple[int, Ran | None]:
         running.send_signal(signal.SIGINT)
         running.wait()
         raise
-    return status, next((ran for ran in ledger.load() if ran.run == name), None)
+    return status, next(iter(ledger.load(name)), None)
 
 
 def differences(runs: Mapping[int, Ran], factor: float = FACTOR) -> list[str]:

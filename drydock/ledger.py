@@ -105,9 +105,9 @@ def keep(ran: Ran) -> None:
         old.unlink(missing_ok=True)  # another run may have been first
 
 
-def load() -> list[Ran]:
-    """Return the runs of the ledger, the oldest first. A damaged file is moved aside, and told of."""
-    return [ran for place in sorted(folder().glob("*.json.gz")) if (ran := _load(place))]
+def load(run: str = "*") -> list[Ran]:
+    """Return the runs of the ledger, the oldest first, or one `run`. A damaged file is moved aside, and told of."""
+    return [ran for place in sorted(folder().glob(f"*-{run}.json.gz")) if (ran := _load(place))]
 
 
 def _load(place: Path) -> Ran | None:
