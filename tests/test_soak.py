@@ -148,13 +148,17 @@ def test_a_soak_that_is_ended_leaves_nothing(tmp_path, number):
     _soon((tmp_path / "began").exists)
     children = _children(running.pid)
     assert len(children) == 3
-    running.send_signal(number)
-    running.wait(timeout=30)
-    running.stdout.close()
-    if number == signal.SIGKILL:
-        [tests] = [pid for pid, command in children.items() if "began" in command]
-        os.kill(tests, signal.SIGKILL)  # it goes on to its end, and takes away what it made
-    _soon(lambda: not any(map(_lives, children)))
+    try:
+        running.send_signal(number)
+        running.wait(timeout=30)
+        running.stdout.close()
+        if number == signal.SIGKILL:
+            [tests] = [pid for pid, command in children.items() if "began" in command]
+            os.kill(tests, signal.SIGKILL)  # it goes on to its end, and takes away what it made
+        _soon(lambda: not any(map(_lives, children)))
+    finally:
+        for pid in filter(_lives, children):
+            os.kill(pid, signal.SIGKILL)
 
     assert running.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}.get(number, -number)
     assert (tmp_path / "cleaned").exists() == (number != signal.SIGKILL)
