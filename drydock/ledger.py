@@ -1,7 +1,7 @@
 """The ledger: of the last runs on an engine, what became of each test and each step, how long it took, how often tried.
 
-One small file per run in the user's cache, beside proofs and locks: two runs at once never write the same one, and a
-damaged one costs one run. ``nox -s flakes`` shows what the ledger has to say.
+One small file per run in the user's cache, beside proofs and locks: a damaged one costs one run. ``nox -s flakes``
+shows what the ledger has to say.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from drydock import private
+from drydock import inventory, private
 from drydock.engine import say
 
 #: How many runs are kept, over all engines. One of all tests takes some 30 kB.
@@ -92,17 +92,18 @@ def keep(ran: Ran) -> None:
 
     :raises OSError: the folder cannot be written to.
     """
-    folder().mkdir(parents=True, exist_ok=True)
     place = folder() / f"{re.sub(r'[^0-9]', '', ran.date)}-{ran.run}.json.gz"
-    fresh = place.with_suffix(".new")
-    # Compact, and the same for the same run.
-    text = json.dumps(dataclasses.asdict(ran), separators=(",", ":"))
-    fresh.write_bytes(gzip.compress(text.encode(), mtime=0))
-    fresh.replace(place)
-    # Their names begin with their dates. A clock that was put back makes this run no old one.
-    others = sorted(each for each in folder().iterdir() if each != place)
-    for old in others[: 1 - KEPT]:
-        old.unlink(missing_ok=True)  # another run may have been first
+    data = gzip.compress(json.dumps(dataclasses.asdict(ran), separators=(",", ":")).encode(), mtime=0)
+    # One run at a time: what another one has half written is not to be taken for what a dead one left.
+    with inventory.held(private.cache() / "ledger.lock"):
+        folder().mkdir(exist_ok=True)
+        fresh = place.with_suffix(".new")
+        fresh.write_bytes(data)
+        fresh.replace(place)
+        # Their names begin with their dates. A clock that was put back makes this run no old one.
+        others = sorted(each for each in folder().iterdir() if each != place)
+        for old in others[: 1 - KEPT]:
+            old.unlink()
 
 
 def load(run: str = "*") -> list[Ran]:
@@ -121,7 +122,7 @@ def _load(place: Path) -> Ran | None:
         }
         return Ran(**{**data, "tests": tests, "left": tuple(data["left"])})
     except FileNotFoundError:
-        return None  # it was the oldest, and another run let it go
+        return None  # it was the oldest, and a run that ended meanwhile let it go
     except _DAMAGED as error:
         aside = place.with_suffix(".damaged")
         try:

@@ -129,7 +129,8 @@ def remove() -> None:
             shutil.rmtree(home())
         for name in ("ledger", "locks", "proofs"):
             shutil.rmtree(cache() / name, ignore_errors=True)
-        (cache() / "engine.lock").unlink(missing_ok=True)
+        for name in ("engine.lock", "ledger.lock"):
+            (cache() / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             cache().rmdir()
     say("private engine: removed")
