@@ -224,6 +224,28 @@ def mutants(session: nox.Session) -> None:
     session.run("python", "-m", "drydock.trial", *session.posargs)
 
 
+@nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Run all tests on the engine N times, examples in random order, and say what differs: `-- N`, or `-- N slug ...`.
+
+    It fails if anything differs: an outcome, a claim that came or went, a step that was retried in one run and not in
+    another, something left behind, or what took `--factor=3` times as long. `--load` keeps every processor busy
+    meanwhile, `--seed=S` gives the order of an earlier run again. The tests of a file keep their order, for some look
+    one after the other at what they share, unless `--within` is given. Without a slug it writes evidence/soak.json.
+    """
+    install(session)
+    # After Ctrl-C the tests take away what they made.
+    command = ["python", "-m", "drydock.endure", f"--workers={workers()}", *session.posargs]
+    session.run(*command, interrupt_timeout=60, terminate_timeout=60)
+
+
+@nox.session(default=False)
+def flakes(session: nox.Session) -> None:
+    """Show what the last runs on this machine say: what passed and failed unchanged, steps retried, slowest tests."""
+    install(session)
+    session.run("python", "-m", "drydock.ledger")
+
+
 @nox.session(venv_backend="none", default=False)
 def engine(session: nox.Session) -> None:
     """Look after the engine: `-- status`, `start [NAME]`, `stop`, or `remove` with all its files."""

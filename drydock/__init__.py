@@ -21,7 +21,9 @@ It is read in one sitting, in this order:
 ``fixtures``     what an example's test is given
 ``tally``        from the tests of a run to counts and evidence; ``proofs`` what a second run need not run
 ``testing``      the pytest plugin
+``ledger``       what became of each test and step in the last runs
 ``mutants``      small faults that the tests have to notice; ``trial`` tries them
+``soak``         what came of running all tests again and again; ``endure`` runs them
 ``exercises``    faults for readers to mend; ``check`` says whether they did
 ``site``         the Sphinx extension
 ``door``         nox before nox is there; ``lint`` and ``lock`` are tasks of the noxfile

@@ -31,6 +31,8 @@ from drydock.kinds import KINDS, PREFERRED, SECOND, Kind
 
 #: Seconds for the daemon to answer after its start, and to end when asked. Ending stops every container.
 PATIENCE = 60.0
+#: How many ports are tried for the mirror: another program may take one between its choice and its use.
+PORTS = 5
 #: Longest path of a Unix socket that Linux takes.
 SOCKET_PATH = 107
 #: Programs that may belong to the private engine; anything else is never signalled.
@@ -125,9 +127,10 @@ def remove() -> None:
         stop()
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(home())
-        for name in ("locks", "proofs"):
+        for name in ("ledger", "locks", "proofs"):
             shutil.rmtree(cache() / name, ignore_errors=True)
-        (cache() / "engine.lock").unlink(missing_ok=True)
+        for name in ("engine.lock", "ledger.lock"):
+            (cache() / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             cache().rmdir()
     say("private engine: removed")
@@ -203,10 +206,32 @@ def _docker_hub_answers() -> bool:
 
 
 def _start_mirror(kind: Kind) -> str:
-    """Start the local registry that stands in for Docker Hub, and return its ``host:port``."""
+    """Start the local registry that stands in for Docker Hub, and return its ``host:port``.
+
+    :raises EngineError: it does not answer; the message has the end of its log.
+    """
+    for _ in range(PORTS):
+        mirror = _free_port()
+        pid = _spawn(kind, ["docker-registry", "serve", str(_registry_settings(mirror))], "registry")
+        if _answers(pid, f"http://{mirror}/v2/"):
+            return mirror
+        if not _ended(pid):
+            break
+    raise EngineError(f"the local registry does not answer:\n{_tail('registry')}")
+
+
+def _answers(pid: int, address: str) -> bool:
+    """Wait until the registry answers, and say whether it does. One whose port was taken has ended: it is another's."""
+    return _wait(lambda: _ended(pid) or _http(address), PATIENCE) and not _ended(pid)
+
+
+def _free_port() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        mirror = f"127.0.0.1:{probe.getsockname()[1]}"
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def _registry_settings(mirror: str) -> Path:
     storage = home() / "mirror/registry"
     storage.mkdir(parents=True, exist_ok=True)
     settings = {
@@ -215,11 +240,9 @@ def _start_mirror(kind: Kind) -> str:
         "storage": {"filesystem": {"rootdirectory": str(storage)}, "delete": {"enabled": True}},
         "http": {"addr": mirror},
     }
-    (home() / "mirror/registry.json").write_text(json.dumps(settings))
-    _spawn(kind, ["docker-registry", "serve", str(home() / "mirror/registry.json")], "registry")
-    if not _wait(lambda: _http(f"http://{mirror}/v2/"), PATIENCE):
-        raise EngineError(f"the local registry does not answer:\n{_tail('registry')}")
-    return mirror
+    place = home() / "mirror/registry.json"
+    place.write_text(json.dumps(settings))
+    return place
 
 
 def _start_daemon(kind: Kind, mirror: str) -> None:
@@ -229,7 +252,8 @@ def _start_daemon(kind: Kind, mirror: str) -> None:
     (home() / "state.json").write_text(json.dumps({"mirror": mirror, "kind": kind.name}))
     pid = _spawn(kind, kinds.command(kind, home(), mirror), "daemon", over_etc=kind.podman)
     (home() / "daemon.pid").write_text(str(pid))
-    if not _wait(_pings, PATIENCE):
+    _wait(lambda: _pings() or _ended(pid), PATIENCE)
+    if not _pings():
         raise EngineError(f"{kind.name} does not answer; its log ends:\n{_tail('daemon')}")
     (home() / "docker.sock").chmod(0o600)
 
@@ -303,6 +327,13 @@ def _ours() -> list[int]:
 def _inode(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino
+
+
+def _ended(pid: int) -> bool:
+    """Say whether the process has ended. One that awaits its parent has."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return True
 
 
 def _pid() -> int:

@@ -64,6 +64,12 @@ def keep(engine: Engine, passed: Mapping[str, tuple[int, int]], failed: Iterable
     fresh.replace(place)
 
 
+def digests(engine: Engine, units: Iterable[str]) -> dict[str, str]:
+    """Return the sha256 of all that the tests of each unit rest on, as a proof of it would have it now."""
+    base = _base(engine)
+    return {unit: _digest(unit, base) for unit in units}
+
+
 def _place(engine: Engine) -> Path:
     name = "".join(c if c.isalnum() else "-" for c in engine.facts["id"])
     return private.cache() / "proofs" / f"{name}.json"

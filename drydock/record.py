@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from drydock.shell import Outcome, environment, replay
 from drydock.transcript import ANY_LINES, Step, Transcript, differences, merge, render
 
 LOG_LINES = 20
+#: Is told of each step that has run, also where the transcript then fails: the plugin listens, for the ledger.
+TOLD: ContextVar[Callable[[Outcome], object]] = ContextVar("TOLD", default=lambda outcome: None)
 
 
 class ReplayError(DrydockError):
@@ -80,6 +83,7 @@ def run(job: Job) -> list[Outcome]:
         outcomes = []
         for outcome in replay(transcript, job.example.copy_to(job.scratch), env):
             outcomes.append(outcome)
+            TOLD.get()(outcome)
             image_ids.look()
             if not outcome.passed and not _recordable(job, outcome):
                 raise ReplayError(_report(job, transcript, outcome))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 from collections.abc import Generator
@@ -12,12 +13,25 @@ from typing import Any
 
 import pytest
 
-from drydock import ROOT, differences, engine as engines, example as examples, inventory, private, proofs, record, tally
+from drydock import (
+    ROOT,
+    differences,
+    engine as engines,
+    example as examples,
+    inventory,
+    ledger,
+    private,
+    proofs,
+    record,
+    tally,
+)
 from drydock.engine import Engine
 from drydock.errors import DrydockError, EngineError
 from drydock.inventory import Thing
 from drydock.kinds import KINDS
+from drydock.ledger import Ran, Tried, Verdict
 from drydock.proofs import Proof
+from drydock.shell import Outcome
 from drydock.tally import Result
 
 #: Folders under tests/ whose tests need an engine.
@@ -38,6 +52,10 @@ class Session:
     :ivar workers: the workers that ran the tests of each example; more than one is a fault.
     :ivar outcomes: by unit, what became of its tests.
     :ivar proven: by unit, the proof for which its tests need not run again.
+    :ivar tests: for the ledger, what became of each test.
+    :ivar digests: for the ledger, by unit, of all that its tests rest on: taken at the start, for files are edited, and
+        recorded, while a run goes on.
+    :ivar gone: whether the engine went away under the run, so that what failed says nothing of the tests.
     """
 
     engine: Engine
@@ -48,6 +66,9 @@ class Session:
     workers: dict[str, set[str]] = field(default_factory=dict)
     outcomes: dict[str, set[str]] = field(default_factory=dict)
     proven: dict[str, Proof] = field(default_factory=dict)
+    tests: dict[str, Verdict] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    gone: bool = False
 
     @property
     def lock(self) -> Path:
@@ -72,6 +93,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--record", action="store_true", help="rewrite transcripts and evidence with what this run proves")
     group.addoption("--accept-failures", action="store_true", help="record steps whose exit status changed, too")
     group.addoption("--results", metavar="FILE", help="write what became of each test to this JSON file")
+    group.addoption("--shuffle-within", action="store_true", help="with --random-order, shuffle each file's tests, too")
+    group.addoption("--no-ledger", action="store_true", help="keep nothing of this run for nox -s flakes")
     group.addoption("--keep", action="store_true", help="leave what a failing test made alive, and say how to enter it")
 
 
@@ -91,6 +114,10 @@ def pytest_configure(config: pytest.Config) -> None:
         if not _is_worker(config):
             _begin(session)
             _leave_out_proven(session, config)
+            if not config.getoption("--no-ledger"):
+                units = config.getoption("--example") or [*examples.load(), *(set(ON_ENGINE) - {"examples"})]
+                with contextlib.suppress(OSError):  # a copy of the repository need not hold all that a proof rests on
+                    session.digests = proofs.digests(engine, units)
             config.pluginmanager.register(_Results(session))
     except DrydockError as error:
         raise pytest.UsageError(str(error)) from error
@@ -169,6 +196,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     wanted = config.getoption("--example")
     proven = os.environ.get(PROVEN, "").split()
     known = differences.load(config.stash[SESSION].engine.key)
+    # The tests of some files look one after the other at what they share.
+    ordered = config.getoption("random_order_enabled", False) and not config.getoption("--shuffle-within")
     kept: list[pytest.Item] = []
     dropped: list[pytest.Item] = []
     for item in items:
@@ -177,6 +206,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             raise pytest.UsageError(f"{item.nodeid}: its docstring is to be the sentence that it proves")
         chosen = slug in wanted if wanted else unit_of(item.nodeid, slug) not in proven
         (kept if chosen else dropped).append(item)
+        if ordered:
+            item.add_marker(pytest.mark.random_order(disabled=True))
         expect(item, known.get(f"{slug}::{getattr(item, 'originalname', item.name)}", ""))
     if dropped:
         config.hook.pytest_deselected(items=dropped)
@@ -220,6 +251,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         item.user_properties.append(("drydock", facts))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Write on a transcript's test each step that it ran, also where one failed."""
+    if facts_of(item).get("kind") != "transcript":
+        return (yield)
+    ran: list[dict[str, Any]] = []
+    item.user_properties.append(("drydock-steps", ran))
+
+    def keep(outcome: Outcome) -> None:
+        step = Tried(outcome.expected.line, round(outcome.seconds, 3), outcome.tries, outcome.passed)
+        ran.append(asdict(step))  # a report travels as what JSON can hold
+
+    told = record.TOLD.set(keep)
+    try:
+        return (yield)
+    finally:
+        record.TOLD.reset(told)
+
+
 def facts_of(item: pytest.Item) -> dict[str, Any]:
     """Return what is written on the test: fields of :class:`drydock.tally.Result`."""
     found: object = dict(item.user_properties).get("drydock", {})
@@ -256,12 +306,28 @@ class _Results:
         facts: Any = dict(report.user_properties).get("drydock")
         unit = unit_of(report.nodeid, facts["slug"] if facts else None)
         self._session.outcomes.setdefault(unit, set()).add(report.outcome)
+        self._note(report, facts, unit)
         if facts:
             self._session.workers.setdefault(facts["slug"], set()).add(getattr(report, "worker_id", ""))
         if facts and (report.when == "call" or report.outcome != "passed"):
             reason = report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else ""
             reason = getattr(report, "wasxfail", reason).removeprefix("reason: ")
             self._session.results[report.nodeid] = Result(report.nodeid, outcome=report.outcome, reason=reason, **facts)
+
+    def _note(self, report: pytest.TestReport, facts: Any, unit: str) -> None:
+        """Keep for the ledger what this part of the test says: its setup, its call, or its teardown."""
+        # With --dist loadgroup, a test's id ends with the name of its group.
+        test = report.nodeid.removesuffix(f"@{unit}")
+        if facts and facts["kind"] == "transcript":
+            test = f"examples/{unit}/transcripts/{facts['name']}.console"
+        so_far = self._session.tests.get(test, Verdict(unit, "passed", 0.0))
+        steps: Any = dict(report.user_properties).get("drydock-steps", ())
+        self._session.tests[test] = Verdict(
+            unit,
+            so_far.outcome if report.outcome == "passed" else report.outcome,
+            round(so_far.seconds + report.duration, 3),
+            tuple(Tried(**each) for each in steps),
+        )
 
 
 @pytest.hookimpl(trylast=True)
@@ -272,6 +338,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     with known.stack:
         problems = _leaks(known, session.config)
+    _keep_in_ledger(known, session.config, problems)
     problems += [f"the tests of {what} ran on several workers: use --dist loadgroup" for what in known.split()]
     results = list(known.results.values())
     if session.config.getoption("--results"):
@@ -300,6 +367,25 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     elif known.proven and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         session.exitstatus = pytest.ExitCode.OK
+
+
+def _keep_in_ledger(session: Session, config: pytest.Config, left: list[str]) -> None:
+    if config.getoption("--no-ledger") or session.gone or not session.tests:
+        return
+    units = {verdict.unit for verdict in session.tests.values()}
+    ran = Ran(
+        run=session.run,
+        engine=session.engine.key,
+        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        digests={unit: digest for unit, digest in session.digests.items() if unit in units},
+        tests=session.tests,
+        left=tuple(left),
+        recording=config.getoption("--record"),
+    )
+    try:
+        ledger.keep(ran)
+    except OSError as error:
+        engines.say(f"nothing of this run is in the ledger: {error}")
 
 
 def _keep_proofs(session: Session, results: list[Result], *, blamed: bool) -> None:
@@ -336,6 +422,7 @@ def _leaks(session: Session, config: pytest.Config) -> list[str]:
             left += [Thing("volume", f"{name[:12]} (anonymous)", name) for name in sorted(fresh)]
         inventory.remove(session.engine, left)
     except EngineError as error:
+        session.gone = True
         return [f"{error}\nwhat this run left behind is removed by the next one on this engine"]
     session.lock.unlink(missing_ok=True)
     return [f"left behind, and removed now: {thing}" for thing in left]

@@ -43,10 +43,14 @@ def tree(example: Example, top: Path, folder: Path) -> Path:
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start pytest in such a copy. It is a run of its own: within another one, it would wait for that to end."""
+    """Start pytest in such a copy. It is a run of its own: within another one, it would wait for that to end.
+
+    What it says is of a fault, or of a reader's files, and none of it is kept in the ledger.
+    """
     env = {name: value for name, value in os.environ.items() if name != "DRYDOCK_RUN"}
+    unkept = ["--no-ledger"] if "--on-engine" in arguments else []
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *unkept, *arguments],
         cwd=folder,
         env={**env, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.DEVNULL,

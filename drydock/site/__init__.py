@@ -48,7 +48,7 @@ from drydock.site.exercise import ExerciseDirective
 from drydock.site.lexer import ConsoleLexer
 from drydock.site.own_page import ExamplePageDirective
 from drydock.site.proof import ClaimsDirective, TotalsDirective
-from drydock.site.scores import MutantsDirective
+from drydock.site.scores import MutantsDirective, SoakDirective
 from drydock.site.versions import VersionsDirective
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("versions", VersionsDirective)
     app.add_directive("totals", TotalsDirective)
     app.add_directive("mutants", MutantsDirective)
+    app.add_directive("soak", SoakDirective)
     app.add_role("measured", MeasuredRole())
     app.add_lexer("console", ConsoleLexer)
     PygmentsBridge.html_formatter = Formatter  # where Sphinx asks for another one to be named

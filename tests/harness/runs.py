@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from drydock import ROOT, inventory
-from drydock.engine import Engine
+from drydock import ROOT, inventory, kinds
+from drydock.engine import Engine, answering
 from drydock.inventory import Thing
 from drydock.record import Job
 
@@ -49,9 +53,10 @@ def replay(job: Job, **env: str) -> subprocess.Popen[str]:
 
 
 def pytest(*arguments: str, top: Path = ROOT, **env: str) -> subprocess.Popen[str]:
-    """Start tests on the engine, in the repository at `top`."""
+    """Start tests on the engine, in the repository at `top`. What is done to them here is no flake of theirs."""
     script = f"{_HEARS}; import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
-    return _start("-c", script, "--on-engine", "-p", "no:cacheprovider", *arguments, cwd=top, env=env)
+    options = ["--on-engine", "--no-ledger", "-p", "no:cacheprovider"]
+    return _start("-c", script, *options, *arguments, cwd=top, env=env)
 
 
 def _start(*arguments: str, cwd: Path, env: dict[str, str]) -> subprocess.Popen[str]:
@@ -120,3 +125,87 @@ class Door:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
+
+
+# Its own network, processes and mounts: the first engine's bridges and firewall stay as they are, what it starts ends
+# with it, and its data is on a disk of its own, which goes with the mounts. $0 is the engine's folder of programs.
+_SECOND = """
+mount -t tmpfs -o size="$SIZE" tmpfs "$DATA" && mount --bind "$0/usr" /usr &&
+mount --bind "$0/etc/alternatives" /etc/alternatives && ip link set lo up && exec "$@"
+"""
+
+
+class Second:
+    """A second private engine, beside the first: of the same programs, and with nothing on it.
+
+    :ivar env: what points a run at it.
+    :ivar engine: it.
+    """
+
+    def __init__(self, home: Path, first: Engine, megabytes: int, mirror: str) -> None:
+        """Start it.
+
+        :param megabytes: of the disk with its data.
+        :param mirror: ``host:port``, in its own network, of the registry that stands in for Docker Hub.
+        """
+        root = Path(first.client["DOCKER_HOST"].removeprefix("unix://")).parent
+        kind = kinds.KINDS[json.loads((root / "state.json").read_text())["kind"]]
+        self._data = home / f"data-{kind.name}"
+        self._data.mkdir()
+        apart = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        apart += ["--propagation", "slave", "sh", "-c", _SECOND, str(root / kind.root)]
+        with (home / "daemon.log").open("wb") as log:
+            self._apart = subprocess.Popen(
+                [*apart, *kinds.command(kind, home, mirror)],
+                env={**os.environ, "PATH": kinds.PATH, "SIZE": f"{megabytes}m", "DATA": str(self._data)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.env = {"DOCKER_HOST": f"unix://{home}/docker.sock"}
+        try:
+            until((home / "docker.sock").exists, self._apart)
+            self.engine = answering({**first.client, **self.env})
+        except BaseException:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        """End it, and with it all that it started."""
+        with contextlib.suppress(OSError, ValueError, subprocess.TimeoutExpired):
+            os.kill(self.pid, signal.SIGTERM)  # so that it takes away what it has in the control groups
+            self._apart.wait(20)
+        self._apart.kill()
+        self._apart.wait()
+
+    @property
+    def pid(self) -> int:
+        """The process of its daemon."""
+        return int(Path(f"/proc/{self._apart.pid}/task/{self._apart.pid}/children").read_text())
+
+    @property
+    def data(self) -> Path:
+        """The folder of its data: the disk that nobody else sees."""
+        return Path(f"/proc/{self.pid}/root{self._data}")
+
+    def give(self, image: str, first: Engine) -> None:
+        """Give it an image that the first engine has, or can get."""
+        first.run("pull", "--quiet", image)
+        with tempfile.TemporaryDirectory() as folder:
+            first.run("save", "--output", f"{folder}/image.tar", image)
+            self.engine.run("load", "--input", f"{folder}/image.tar")
+
+
+@contextlib.contextmanager
+def second(first: Engine, megabytes: int = 256, mirror: str = "") -> Iterator[Second]:
+    """Start a second private engine, and end it; see :class:`Second`."""
+    home = Path(tempfile.mkdtemp(prefix="drydock-"))  # a socket's path is short
+    try:
+        engine = Second(home, first, megabytes, mirror)
+        try:
+            yield engine
+        finally:
+            engine.end()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)

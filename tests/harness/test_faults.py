@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +15,7 @@ from pathlib import Path
 import pytest
 import runs
 
-from drydock import ROOT, inventory, record
+from drydock import ROOT, example as examples, inventory, record
 
 #: Seconds that a run may take to end after its engine is gone, or after it was told to.
 SOON = 20
@@ -181,7 +184,7 @@ def test_a_read_only_checkout(tmp_path):
     script = f"""
     mount --bind {ROOT} {ROOT} && mount -o remount,ro,bind {ROOT} && cd {ROOT} && exec "$@"
     """
-    python = [sys.executable, "-B", "-m", "pytest", "--on-engine", "-p", "no:cacheprovider", *QUICK]
+    python = [sys.executable, "-B", "-m", "pytest", "--on-engine", "--no-ledger", "-p", "no:cacheprovider", *QUICK]
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", script, "sh", *python],
         env={name: value for name, value in os.environ.items() if name != "DRYDOCK_RUN"},  # a run of its own
@@ -191,3 +194,100 @@ def test_a_read_only_checkout(tmp_path):
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_port_that_was_taken(job, engine, slug):
+    """A port that another program took is told of by the step that wanted it, and what the engine made of it goes."""
+    with socket.create_server(("127.0.0.1", 0)) as another:
+        port = another.getsockname()[1]
+        text = f"$ docker run -d --name SLUG-web -p 127.0.0.1:{port}:80 {runs.IMAGE} sleep 60\n<id>\n"
+        said = runs.replay(job(text)).communicate(timeout=60)[0]
+
+    assert f"examples/{slug}/transcripts/t.console:1: exit 0 expected, exit 125 observed" in said
+    assert re.search(r"address already in use|port is already allocated", said), said
+    assert runs.made(engine, slug) == []
+
+
+#: Has the clock jump by a day, there and back, each time that it is looked at.
+JUMPING = """
+import itertools, time
+really, jump = time.time, itertools.cycle((86400, -86400))
+time.time = lambda: really() + next(jump)
+"""
+
+
+def test_a_clock_that_jumps(engine, tmp_path):
+    """Claims and transcripts pass while the clock jumps: no limit is taken from it."""
+    (tmp_path / "jumping.py").write_text(JUMPING)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    chosen = ("--example=hello-container", "-k", "client_and_server or compose or first-run")
+    running = runs.pytest("-p", "jumping", *chosen, PYTHONPATH=path)
+    said = running.communicate(timeout=300)[0]
+
+    assert running.returncode == 0, said
+
+
+@pytest.fixture(name="beside")
+def _beside(engine):
+    """Return what starts a second private engine: some things cannot be done to one that others use."""
+    if not engine.private or engine.facts["name"] == "Podman":
+        pytest.skip("a second engine is started from the programs of a private Docker Engine")
+    with contextlib.ExitStack() as stack:
+        yield lambda **wanted: stack.enter_context(runs.second(engine, **wanted))
+
+
+def test_a_mirror_that_is_down(beside):
+    """An example that is built from nothing, with no base image to be had: each test soon says so, by the place."""
+    running = runs.pytest("--example=hello-container", **beside(mirror="127.0.0.1:9").env)
+    said = running.communicate(timeout=300)[0]
+    line = examples.load()["hello-container"].read("Dockerfile").splitlines().index("FROM debian:trixie-slim") + 1
+
+    assert running.returncode == 1, said
+    assert re.search(r"examples/hello-container/transcripts/first-run\.console:\d+: exit 0 expected", said), said
+    assert re.search(r"hello-container\S*/Dockerfile[^$]*debian:trixie-slim", said), said
+    assert f"Dockerfile:{line}" in said
+    assert "left behind" not in said
+
+
+def test_a_mirror_that_says_nothing(beside, job, slug):
+    """A mirror that takes the call and never answers: the step ends with its limit, by its place."""
+    alone = beside(mirror="127.0.0.1:5000")
+    listening = "import socket, time; at = socket.create_server(('127.0.0.1', 5000)); time.sleep(600)"
+    inside = ["nsenter", f"--net=/proc/{alone.pid}/ns/net", sys.executable, "-c", listening]
+    silent = subprocess.Popen(inside, stdin=subprocess.DEVNULL)
+    try:
+        text = f"#% limit 15s\n$ echo 'FROM {runs.IMAGE}' | docker build -t SLUG -\n...\n"
+        said = runs.replay(job(text), **alone.env).communicate(timeout=15 + SOON)[0]
+    finally:
+        silent.kill()
+        silent.wait()
+
+    assert f"examples/{slug}/transcripts/t.console:2: it did not end within 15 s and was ended" in said, said
+    assert runs.IMAGE in said
+
+
+@contextlib.contextmanager
+def _full(folder: Path):
+    """Fill the disk of the folder to its last block."""
+    place = folder / "filler"
+    with place.open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while True:
+            filler.write(bytes(65536))
+    yield
+    place.unlink()
+
+
+def test_an_engine_whose_disk_is_full(beside, job, engine, slug):
+    """Where the engine has no room left, the step says so by its place; when there is room again, all is well."""
+    alone = beside(megabytes=128)
+    alone.give(runs.IMAGE, engine)
+    text = runs.START + runs.CLEAN
+    with _full(alone.data):
+        said = runs.replay(job(text), **alone.env).communicate(timeout=60)[0]
+    after = runs.replay(job(text, 1), **alone.env)
+    said_after = after.communicate(timeout=60)[0]
+
+    assert f"examples/{slug}/transcripts/t.console:1: exit 0 expected, exit 125 observed" in said
+    assert "no space left on device" in said
+    assert after.returncode == 0, said_after
+    assert runs.made(alone.engine, slug) == []

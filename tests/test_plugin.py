@@ -1,0 +1,216 @@
+"""The pytest plugin on a small repository, with an engine that is none: what a run keeps, and its order."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from drydock import ROOT, ledger
+
+#: Loaded by each process of a run: answers for the engine. What STUB_LEFT names is on it.
+STUB = """
+import os
+from drydock import engine, inventory, proofs
+from drydock.engine import Engine
+from drydock.inventory import Thing
+facts = {"id": "none", "name": "Docker", "version": "28.5.2", "store": "overlay2", "base_images": "official"}
+facts |= {"architecture": "amd64"}
+engine.current = lambda name="": Engine({"DOCKER_HOST": "unix:///none", "PATH": os.environ["PATH"]}, facts=facts)
+
+def things(engine):
+    name = os.environ.get("STUB_LEFT", "").replace("RUN", os.environ.get("DRYDOCK_RUN", ""))
+    return [Thing("volume", name, name)] if name else []
+
+inventory.things = things
+inventory.remove = lambda engine, doomed: []
+proofs.digests = lambda engine, units: {unit: f"digest of {unit}" for unit in ("greeting", "farewell", "thanks")}
+"""
+CONFTEST = """
+pytest_plugins = ["stub", "drydock.testing", "drydock.fixtures"]
+"""
+CLAIMS = '''
+import os, pytest
+
+@pytest.fixture(scope="module", autouse=True)
+def one_module_at_a_time():
+    yield
+
+def test_one():
+    """It is one."""
+
+def test_two():
+    """It is two."""
+    assert os.environ.get("STUB_FAIL") != __name__
+
+def test_three():
+    """It is three."""
+    pytest.skip("no third")
+
+def test_four():
+    """It is four."""
+'''
+TRANSCRIPTS = '''
+import dataclasses, os, pytest
+from pathlib import Path
+from drydock import record
+from drydock.example import Example
+
+@pytest.mark.parametrize(("slug", "name"), [("greeting", "run"), ("thanks", "run")])
+def test_transcript(slug, name, engine, tmp_path):
+    """It prints."""
+    example = Example(Path("examples", slug).absolute())
+    try:
+        record.run(record.Job(engine, example, name, tmp_path / "copy", tmp_path / "locks"))
+    except record.ReplayError as error:
+        pytest.fail(str(error), pytrace=False)
+'''
+CONSOLE = """\
+$ echo one
+one
+#% retry 5s
+$ n=$((n+1)); echo $n
+3
+"""
+
+
+@pytest.fixture(name="top")
+def _top(tmp_path, monkeypatch):
+    """Write a repository with three examples, two of which have a transcript."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("DRYDOCK_RUN", "PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS"):
+        monkeypatch.delenv(name, raising=False)
+    top = tmp_path / "repository"
+    files = {
+        "stub.py": STUB,
+        "conftest.py": CONFTEST,
+        "pytest.ini": "[pytest]\naddopts = --container-scope=module\n",
+        **{f"tests/examples/test_{slug}.py": CLAIMS for slug in ("greeting", "farewell", "thanks")},
+        "tests/examples/test_transcripts.py": TRANSCRIPTS,
+        **{f"examples/{slug}/transcripts/run.console": CONSOLE for slug in ("greeting", "thanks")},
+    }
+    for name, text in files.items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(text)
+    return top
+
+
+#: Files are named, so that this is no run of all tests, which is held to the floor.
+FILES = [f"tests/examples/test_{name}.py" for name in ("greeting", "farewell", "thanks", "transcripts")]
+
+
+@pytest.fixture(name="run")
+def _run(top):
+    def run(*options, **env):
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--on-engine", *FILES, *options]
+        path = os.pathsep.join([str(top), str(ROOT), os.environ.get("PYTHONPATH", "")])
+        done = subprocess.run(
+            command,
+            cwd=top,
+            env={**os.environ, "PYTHONPATH": path, "DOCKER_HOST": "unix:///none", **env},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+#: Without the last option, xdist would begin with the example that has most tests, in any order.
+WORKERS = ["-n", "2", "--dist", "loadgroup", "--random-order", "--random-order-seed=3", "--no-loadscope-reorder"]
+
+
+@pytest.mark.parametrize("parallel", [[], WORKERS], ids=["alone", "workers"])
+def test_a_run_is_kept_in_the_ledger(run, parallel):
+    """Each test has its outcome and its seconds, each step its tries; with workers and in random order too."""
+    status, said = run(*parallel, DRYDOCK_RUN="0badcafe")
+    assert status == 0, said
+    [ran] = ledger.load()
+
+    assert "ran on several workers" not in said
+    assert (ran.run, ran.engine, ran.left, ran.recording) == ("0badcafe", "docker-28.5", (), False)
+    assert set(ran.digests) == {"greeting", "farewell", "thanks"}
+    assert len(ran.tests) == 14
+    assert ran.tests["tests/examples/test_thanks.py::test_two"].outcome == "passed"
+    assert ran.tests["tests/examples/test_thanks.py::test_three"].outcome == "skipped"
+    transcript = ran.tests["examples/greeting/transcripts/run.console"]
+    assert (transcript.unit, transcript.outcome) == ("greeting", "passed")
+    assert [(step.line, step.tries, step.passed) for step in transcript.steps] == [(1, 1, True), (4, 3, True)]
+    assert transcript.seconds > 2 * 0.1  # it was tried three times
+
+
+def test_what_went_wrong_is_kept(run, top):
+    """The ledger has what failed, a transcript's steps up to the one that did, and what was left on the engine."""
+    (top / "examples/greeting/transcripts/run.console").write_text("$ echo one\none\n$ echo 2\n3\n$ echo 4\n4\n")
+    status, said = run(STUB_FAIL="test_thanks", STUB_LEFT="greeting-tRUN-data")
+    [ran] = ledger.load()
+    steps = ran.tests["examples/greeting/transcripts/run.console"].steps
+
+    assert status == 1, said
+    assert [test for test, verdict in ran.tests.items() if verdict.outcome == "failed"] == [
+        "tests/examples/test_thanks.py::test_two",
+        "examples/greeting/transcripts/run.console",
+    ]
+    assert [(step.line, step.passed) for step in steps] == [(1, True), (3, False)]
+    assert ran.left == (f"left behind, and removed now: volume greeting-t{ran.run}-data",)
+
+
+def test_a_run_can_be_kept_out_of_the_ledger(run):
+    """A run whose tests are made to fail leaves the ledger as it was."""
+    assert run("--no-ledger", "-k", "test_one")[0] == 0
+    assert ledger.load() == []
+
+
+def test_a_ledger_that_cannot_be_written_fails_no_run(run, tmp_path):
+    """Where there is no room for the ledger, the run says so and stands."""
+    (tmp_path / "cache/drydock").mkdir(parents=True)
+    (tmp_path / "cache/drydock/ledger").write_text("in the way")
+    status, said = run("-k", "test_one")
+
+    assert status == 0, said
+    assert "nothing of this run is in the ledger" in said
+
+
+@pytest.fixture(name="order")
+def _order(run):
+    """Return the order of the tests by a seed."""
+
+    def order(seed, *options):
+        options = ("--collect-only", "-q", "--no-ledger", "--random-order", f"--random-order-seed={seed}", *options)
+        return re.findall(r"^tests/\S+::\S+", run(*options)[1], re.MULTILINE)
+
+    return order
+
+
+def test_the_order_of_the_files_is_shuffled(order):
+    """One seed is one order of the files, another one another; the tests of each stay in theirs."""
+    first, again, second = order(1), order(1), order(2)
+    files = [list(dict.fromkeys(test.partition("::")[0] for test in tests)) for tests in (first, second)]
+
+    assert len(first) == 14
+    assert first == again
+    assert files[0] != files[1]
+    assert sorted(files[0]) == sorted(files[1]) == sorted(FILES)
+    for tests, names in ((first, files[0]), (second, files[1])):
+        assert tests == [test for name in names for test in sorted(tests, key=_place) if test.startswith(name)]
+
+
+def _place(test):
+    """Return a test's place in its file."""
+    names = ["test_one", "test_two", "test_three", "test_four", "greeting/run", "greeting-run", "thanks-run"]
+    return [name in test for name in names].index(True)
+
+
+def test_the_order_within_a_file_is_shuffled_if_wanted(order):
+    """The tests of a file are shuffled where that is asked for, and stay together: they share what they build."""
+    tests = order(1, "--shuffle-within")
+    files = [test.partition("::")[0] for test in tests]
+
+    assert len(set(tests)) == 14
+    assert sum(a != b for a, b in itertools.pairwise(files)) == 3
+    assert tests != [test for name in dict.fromkeys(files) for test in sorted(tests, key=_place) if name in test]

@@ -1,0 +1,90 @@
+"""The private engine's mirror: its port may be taken before it has it. No engine; the registry is a small server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from drydock import private
+from drydock.errors import EngineError
+from drydock.kinds import KINDS, PREFERRED
+
+#: Listens where its settings say, and answers as a registry does.
+REGISTRY = """
+import http.server, json, sys
+host, _, port = json.load(open(sys.argv[1]))["http"]["addr"].rpartition(":")
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+http.server.HTTPServer.allow_reuse_address = False
+http.server.HTTPServer((host, int(port)), Answer).serve_forever()
+"""
+
+
+class Machine:
+    """A machine on which another program takes the port of the mirror first, so many times."""
+
+    def __init__(self, really):
+        self._really = really
+        self.taken = 0
+        self.ports, self.pids, self._strangers = [], [], []
+
+    def spawn(self, kind, command, name):
+        """Start the registry, maybe after a stranger took its port."""
+        settings = json.loads(Path(command[-1]).read_text())
+        self.ports.append(settings["http"]["addr"])
+        if len(self.ports) <= self.taken:
+            stranger = socket.create_server(("127.0.0.1", int(self.ports[-1].rpartition(":")[2])))
+            self._strangers.append(stranger)
+        self.pids.append(self._really(kind, command, name))
+        return self.pids[-1]
+
+    def end(self):
+        """End what was started."""
+        for stranger in self._strangers:
+            stranger.close()
+        for pid in self.pids:
+            os.kill(pid, signal.SIGKILL)  # nobody waited for it: the id is still its own
+            os.waitpid(pid, 0)
+
+
+@pytest.fixture(name="machine")
+def _machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(private, "_entering", lambda kind, words, **_: [sys.executable, "-c", REGISTRY, words[-1]])
+    machine = Machine(private._spawn)
+    monkeypatch.setattr(private, "_spawn", machine.spawn)
+    yield machine
+    machine.end()
+
+
+@pytest.mark.parametrize("taken", [0, 3])
+def test_a_port_that_is_taken_is_chosen_anew(machine, taken):
+    """Whoever takes the port between its choice and its use, the mirror gets another, and soon."""
+    machine.taken = taken
+    began = time.monotonic()
+
+    assert private._start_mirror(KINDS[PREFERRED]) == machine.ports[-1]
+    assert len(machine.ports) == taken + 1
+    assert time.monotonic() - began < private.PATIENCE / 2
+
+
+def test_a_registry_that_gets_no_port_is_told_of(machine):
+    """It is not tried for ever, nor waited for: the message has what the registry said."""
+    machine.taken = 99
+    began = time.monotonic()
+
+    with pytest.raises(EngineError, match=r"(?s)the local registry does not answer:.*Address already in use"):
+        private._start_mirror(KINDS[PREFERRED])
+    assert len(machine.ports) == private.PORTS
+    assert time.monotonic() - began < private.PATIENCE / 2
