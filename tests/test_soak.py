@@ -302,8 +302,7 @@ def test_the_site_shows_the_figures(site):
     built = site.build()
     assert built.warnings == []
     assert (
-        '<p>Last on 2026-11-22, on <code class="docutils literal notranslate">'
-        '<span class="pre">docker-28.5</span></code>, '
+        '<p>Last on 2026-11-22, on <code class="docutils literal notranslate">docker-28.5</code>, '
         "1,140 tests ran 5 times, with the examples in another order each time, "
         "while 2 processes kept the machine busy: "
         "0 failures, 34 retries of a step, 0 things left behind, 1 difference in all.</p>"
