@@ -1,4 +1,4 @@
-"""Claims that another engine is known not to uphold, each with the reason.
+"""Claims and transcripts that another engine is known not to uphold, each with the reason.
 
 They are run there all the same, and have to fail: a difference that is gone fails the run, so that it is taken off the
 list. In the evidence they are what was not upheld, and why.
@@ -13,12 +13,13 @@ from pathlib import Path
 from drydock import ROOT
 from drydock.errors import MalformedError
 
-#: The list, in the repository: a table per engine, named as its evidence is, with the tests of each reason.
+#: The list, in the repository: a table per engine, named as its evidence is, with the tests of each reason:
+#: ``slug::test_of_a_claim``, or ``slug::transcripts/name``.
 FILE = Path("tests/examples/differences.toml")
 
 
 def load(engine: str, top: Path = ROOT) -> dict[str, str]:
-    """Return the reason for each claim, as ``slug::test``, that the engine with this key does not uphold.
+    """Return the reason for each claim or transcript that the engine with this key does not uphold.
 
     :raises MalformedError: the list is not what this module expects.
     """
@@ -26,7 +27,7 @@ def load(engine: str, top: Path = ROOT) -> dict[str, str]:
 
 
 def entries(top: Path = ROOT) -> Iterator[tuple[str, str, str]]:
-    """Yield each line of the list: the engine's key, the reason, the claim.
+    """Yield each line of the list: the engine's key, the reason, the claim or transcript.
 
     :raises MalformedError: see :func:`load`.
     """

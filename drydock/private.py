@@ -29,8 +29,9 @@ from drydock.engine import Engine, answering, say
 from drydock.errors import EngineError
 from drydock.kinds import KINDS, PREFERRED, SECOND, Kind
 
-#: Seconds for the daemon to answer after its start, and to end when asked. Ending stops every container.
-PATIENCE = 60.0
+#: Seconds for the daemon to answer after its start, for which it reads its build cache: one of tens of gigabytes takes
+#: more than a minute. And to end when asked, for which it stops every container.
+PATIENCE = 180.0
 #: How many ports are tried for the mirror: another program may take one between its choice and its use.
 PORTS = 5
 #: Longest path of a Unix socket that Linux takes.

@@ -208,10 +208,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (kept if chosen else dropped).append(item)
         if ordered:
             item.add_marker(pytest.mark.random_order(disabled=True))
-        expect(item, known.get(f"{slug}::{getattr(item, 'originalname', item.name)}", ""))
+        expect(item, known.get(f"{slug}::{named(item)}", ""))
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = kept
+
+
+def named(item: pytest.Item) -> str:
+    """Return what :mod:`drydock.differences` calls it: its function, or ``transcripts/`` and the transcript's name."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    transcript = item.path.stem == "test_transcripts" and "name" in parameters
+    return f"transcripts/{parameters['name']}" if transcript else str(getattr(item, "originalname", item.name))
 
 
 def expect(item: pytest.Item, reason: str) -> None:

@@ -22,6 +22,14 @@ def copy(example, tmp_path):
     return copy
 
 
+def parsed(text):
+    """Yield the JSON objects in the text; older builders spread each over several lines."""
+    while text := text.lstrip():
+        found, end = json.JSONDecoder().raw_decode(text)
+        yield found
+        text = text[end:]
+
+
 @pytest.fixture
 def log(docker, copy, name, only_docker):
     """Build the copy and return the builder's log, parsed: ``log("Dockerfile.one", "--no-cache")``."""
@@ -30,7 +38,7 @@ def log(docker, copy, name, only_docker):
         only_docker("Podman's client sends the whole folder, and its builder keeps another log")
         args = ["--file", str(copy / dockerfile), "--tag", name("image"), *options, str(copy)]
         text = docker("build", "--progress=rawjson", *args, timeout=300).stderr
-        return [json.loads(line) for line in text.splitlines()]
+        return list(parsed(text))
 
     return call
 

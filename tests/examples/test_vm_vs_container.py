@@ -13,7 +13,7 @@ from drydock.fixtures import RUNS, until
 
 #: Seconds until a machine that is emulated on a busy computer must have said all it has to say.
 DEADLINE = 180
-KERNEL = "console=ttyS0 quiet panic=-1"
+KERNEL = "console=ttyS0 quiet no_timer_check panic=-1"
 
 
 @pytest.fixture(scope="module", autouse=True)
