@@ -255,7 +255,9 @@ def _start_daemon(kind: Kind, mirror: str) -> None:
     (home() / "daemon.pid").write_text(str(pid))
     _wait(lambda: _pings() or _ended(pid), PATIENCE)
     if not _pings():
-        raise EngineError(f"{kind.name} does not answer; its log ends:\n{_tail('daemon')}")
+        said = _tail("daemon")
+        _stop()  # left to itself it would answer later, with a socket that is not the owner's alone
+        raise EngineError(f"{kind.name} does not answer; its log ends:\n{said}")
     (home() / "docker.sock").chmod(0o600)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -88,3 +89,23 @@ def test_a_registry_that_gets_no_port_is_told_of(machine):
         private._start_mirror(KINDS[PREFERRED])
     assert len(machine.ports) == private.PORTS
     assert time.monotonic() - began < private.PATIENCE / 2
+
+
+def test_a_daemon_that_does_not_answer_is_ended(tmp_path, monkeypatch):
+    """It would answer later, when nobody waits for it, behind a socket that others may open."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    daemon = private.home() / f"root-{KINDS[PREFERRED].suite}" / "usr" / "sbin" / "dockerd"
+    daemon.parent.mkdir(parents=True)
+    shutil.copy(shutil.which("sleep"), daemon)
+    monkeypatch.setattr(private, "_entering", lambda kind, words, **_: [str(daemon), "60"])
+    monkeypatch.setattr(private.hostnet, "look", lambda run: {})
+    monkeypatch.setattr(private.hostnet, "restore", lambda before, run: None)
+    monkeypatch.setattr(private, "PATIENCE", 0.5)
+    started = []
+    monkeypatch.setattr(private, "_tail", lambda name: started.extend(private._ours()) or "its last words")
+
+    with pytest.raises(EngineError, match=r"does not answer; its log ends:\nits last words"):
+        private._start_daemon(KINDS[PREFERRED], "")
+    assert len(started) == 1
+    assert private._ours() == []
+    assert not (private.home() / "state.json").exists()
