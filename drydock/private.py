@@ -44,8 +44,12 @@ PROGRAMS = (
 
 # $0 is the engine's folder of programs. Mounts made on the host later still appear inside ("slave"), none comes out.
 _ENTER = 'mount --bind "$0/usr" /usr && mount --bind "$0/etc/alternatives" /etc/alternatives && exec "$@"'
-# For Podman, whose settings are in /etc, a folder is laid over that first.
-_OVER_ETC = 'mount -t overlay -o lowerdir=/etc,upperdir="$0/../etc",workdir="$0/../etc.work" overlay /etc'
+# For Podman, whose settings are in /etc, a folder is laid over that first. Its networks' names are in /run/containers,
+# which has to be its own: with those of an engine that was killed, its name server would not start.
+_OVER_ETC = (
+    'mount -t overlay -o lowerdir=/etc,upperdir="$0/../etc",workdir="$0/../etc.work" overlay /etc'
+    " && mkdir -p /run/containers && mount -t tmpfs tmpfs /run/containers"
+)
 
 
 def cache() -> Path:
