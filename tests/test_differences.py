@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -70,6 +72,25 @@ def test_a_difference_that_is_gone_fails_the_run():
         ("xfail", {"reason": "It has no such thing", "strict": True})
     ]
     assert other.marks == []
+
+
+def test_transcripts_have_names_of_their_own():
+    """A transcript is on the list by its own name, and a claim by its function, whatever it is tried with."""
+    transcript = SimpleNamespace(
+        path=Path("tests/examples/test_transcripts.py"),
+        name="test_transcript[greeting/first-run]",
+        originalname="test_transcript",
+        callspec=SimpleNamespace(params={"slug": "greeting", "name": "first-run"}),
+    )
+    claim = SimpleNamespace(
+        path=Path("tests/examples/test_greeting.py"),
+        name="test_greets[one]",
+        originalname="test_greets",
+        callspec=SimpleNamespace(params={"name": "one"}),
+    )
+
+    assert testing.named(transcript) == "transcripts/first-run"
+    assert testing.named(claim) == "test_greets"
 
 
 def test_all_that_is_listed_is_there():
