@@ -6,9 +6,10 @@ import html
 import re
 
 from pygments import highlight
+from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.styles import get_style_by_name
-from pygments.token import Text, Whitespace
+from pygments.token import STANDARD_TYPES, Text, Whitespace
 
 from drydock.site.colours import PLAIN, Formatter
 
@@ -44,3 +45,25 @@ def test_plain_kinds_have_the_colour_of_all_the_rest():
         assert style.style_for_token(Whitespace)["underline"] is False
         for kind in PLAIN - {Whitespace}:
             assert style.style_for_token(kind) == rest, (name, kind)
+
+
+def test_every_other_kind_keeps_its_look():
+    """In both styles of the theme, one rule for each look says what Pygments says in one for each kind."""
+    for name in ("a11y-light", "native"):
+        theirs, ours = {}, {}
+        for rule in HtmlFormatter(style=name).get_token_style_defs(".x"):
+            kind, look = re.fullmatch(r"\.x \.(\w+) \{ (.*) \} /\*.*", rule).groups()
+            theirs[kind] = look
+        rules = Formatter(style=name).get_token_style_defs(".x")
+        for rule in rules:
+            kinds, look = re.fullmatch(r"\.x :is\((.*)\) \{ (.*) \}", rule).groups()
+            ours |= dict.fromkeys((kind.removeprefix(".") for kind in kinds.split(", ")), look)
+
+        plain = {STANDARD_TYPES[kind] for kind in PLAIN}
+        assert ours == {kind: look for kind, look in theirs.items() if kind not in plain}
+        assert len(rules) == len(set(ours.values()))
+
+
+def test_no_rule_for_numbers_of_lines():
+    """There are none on the site."""
+    assert not any("linenos" in rule for rule in Formatter().get_linenos_style_defs())
