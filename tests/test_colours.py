@@ -64,6 +64,6 @@ def test_every_other_kind_keeps_its_look():
         assert len(rules) == len(set(ours.values()))
 
 
-def test_no_rule_for_numbers_of_lines():
+def test_what_is_not_on_the_site_has_no_rule():
     """There are none on the site."""
     assert not any("linenos" in rule for rule in Formatter().get_linenos_style_defs())
