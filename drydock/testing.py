@@ -208,7 +208,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (kept if chosen else dropped).append(item)
         if ordered:
             item.add_marker(pytest.mark.random_order(disabled=True))
-        expect(item, known.get(f"{slug}::{named(item)}", ""))
+        expect(item, known.get(f"{slug}::{named(item)}"))
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = kept
@@ -221,10 +221,15 @@ def named(item: pytest.Item) -> str:
     return f"transcripts/{parameters['name']}" if transcript else str(getattr(item, "originalname", item.name))
 
 
-def expect(item: pytest.Item, reason: str) -> None:
-    """Expect the test to fail on this engine, if there is a reason for it; where it passes, the run fails."""
-    if reason:
-        item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+def expect(item: pytest.Item, difference: differences.Difference | None) -> None:
+    """Expect the test to fail on an engine that is known not to uphold it; where it passes, the run fails.
+
+    What holds there by chance is skipped.
+    """
+    if difference and difference.by_chance:
+        item.add_marker(pytest.mark.skip(reason=difference.reason))
+    elif difference:
+        item.add_marker(pytest.mark.xfail(reason=difference.reason, strict=True))
 
 
 def slug_of(item: pytest.Item) -> str | None:

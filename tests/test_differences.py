@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from drydock import ROOT, differences, example as examples, testing
+from drydock.differences import Difference
 from drydock.errors import MalformedError
 from drydock.evidence import DEFAULT_ENGINE
 from drydock.kinds import KINDS
@@ -17,6 +18,9 @@ GOOD = """
 ["podman-5.4"]
 "It has no such thing" = ["greeting::test_greets", "greeting::test_ends"]
 "Its message is another one" = ["other::test_one"]
+
+["podman-5.4".by-chance]
+"It is slow now and then" = ["other::transcripts/two"]
 """
 
 
@@ -31,10 +35,11 @@ def test_reasons_by_claim(tmp_path):
     """An engine's claims have their reasons; another engine has none."""
     top = _written(tmp_path, GOOD)
 
-    assert differences.load("podman-5.4", top) == {
-        "greeting::test_greets": "It has no such thing",
-        "greeting::test_ends": "It has no such thing",
-        "other::test_one": "Its message is another one",
+    assert {test: (found.reason, found.by_chance) for test, found in differences.load("podman-5.4", top).items()} == {
+        "greeting::test_greets": ("It has no such thing", False),
+        "greeting::test_ends": ("It has no such thing", False),
+        "other::test_one": ("Its message is another one", False),
+        "other::transcripts/two": ("It is slow now and then", True),
     }
     assert differences.load("docker-26.1", top) == {}
 
@@ -44,7 +49,9 @@ def test_no_list(tmp_path):
     assert differences.load("podman-5.4", tmp_path) == {}
 
 
-@pytest.mark.parametrize("text", ["[", "podman = 1", '[podman]\nreason = "a::b"', '[podman]\nreason = ["a"]'])
+@pytest.mark.parametrize(
+    "text", ["[", "podman = 1", '[podman]\nreason = "a::b"', '[podman]\nreason = ["a"]', "[podman]\nby-chance = 1"]
+)
 def test_malformed(tmp_path, text):
     """What is no table of lists of claims is refused by the file's name."""
     with pytest.raises(MalformedError, match=r"differences\.toml"):
@@ -63,14 +70,16 @@ class Item:
 
 
 def test_a_difference_that_is_gone_fails_the_run():
-    """What is on the list has to fail, and a pass of it is a failure; what is not on it is left as it is."""
-    listed, other = Item(), Item()
-    testing.expect(listed, "It has no such thing")
-    testing.expect(other, "")
+    """What is on the list has to fail, and a pass of it is a failure; what holds by chance is not run."""
+    listed, chance, other = Item(), Item(), Item()
+    testing.expect(listed, Difference("podman-5.4", "It has no such thing", "a::b", by_chance=False))
+    testing.expect(chance, Difference("podman-5.4", "It is slow now and then", "a::c", by_chance=True))
+    testing.expect(other, None)
 
     assert [(mark.name, mark.kwargs) for mark in listed.marks] == [
         ("xfail", {"reason": "It has no such thing", "strict": True})
     ]
+    assert [(mark.name, mark.kwargs) for mark in chance.marks] == [("skip", {"reason": "It is slow now and then"})]
     assert other.marks == []
 
 
@@ -96,7 +105,7 @@ def test_transcripts_have_names_of_their_own():
 def test_all_that_is_listed_is_there():
     """Every engine on the list is one that can be started, but for the default one, and every claim is a test."""
     known = examples.load()
-    for engine, reason, claim in differences.entries():
+    for engine, reason, claim, _ in differences.entries():
         slug, _, test = claim.partition("::")
         tests = {node.name for node in ast.parse((ROOT / known[slug].test).read_text()).body if hasattr(node, "name")}
         tests |= {f"transcripts/{name}" for name in known[slug].transcripts}
