@@ -143,7 +143,7 @@ def site(session: nox.Session) -> None:
     session.run("sphinx-build", *sphinx())
     (BUILD / "pictures").mkdir(exist_ok=True)
     kept = [f"--site={BUILD / 'html'}", f"--pictures={BUILD / 'pictures'}"]
-    session.run("pytest", "tests/site", "-n", str(os.cpu_count() or 1), *kept, *session.posargs)
+    session.run("pytest", "tests/site", "-n", str(workers()), *kept, *session.posargs)
 
 
 def browser(session: nox.Session) -> str:
