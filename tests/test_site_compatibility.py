@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+from bs4 import BeautifulSoup
 from test_site import site
 
 from drydock import evidence
 from drydock.evidence import DEFAULT_ENGINE, Claim, Replayed
+from drydock.site.compatibility import FEW
 
 __all__ = ["site"]
 
@@ -38,16 +40,31 @@ def test_claims_are_counted_by_engine(site):
     assert html.index("Docker 28.5.2") < html.index("Podman 5.4.2")
 
 
-def test_what_an_engine_does_not_uphold_is_listed_with_its_reason(site):
-    """A skipped claim is listed with its reason, as text; transcripts that were skipped for one reason share a line."""
-    claims = {"b": Claim("It `greets`.", "skipped", "it has <no> voice")}
-    html = _second_engine(site, claims=claims, transcripts={"run": Replayed(0, "skipped", "needs swarm")}).text(
-        "first.html"
-    )
+def test_what_an_engine_does_not_uphold_is_listed_by_its_reason(site):
+    """A section for the engine names each reason, as text, and below it the example with claims and transcripts."""
+    claims = {"a": Claim("It holds.", "passed"), "b": Claim("It `greets`.", "skipped", "it has <no> voice")}
+    replayed = {"run": Replayed(0, "skipped", "needs swarm"), "more": Replayed(0, "skipped", "it has <no> voice")}
+    built = _second_engine(site, claims=claims, transcripts=replayed)
+    found = BeautifulSoup(built.text("first.html"), "html.parser").select_one("section.drydock-gaps")
 
-    assert "it has &lt;no&gt; voice" in html
-    assert "transcripts: run" in html
-    assert "needs swarm" in html
+    assert built.warnings == []
+    assert found.h2.text.startswith("Not upheld on Podman 5.4.2")
+    assert [each.text for each in found.find_all("p", recursive=False)] == ["It has <no> voice:", "Needs swarm:"]
+    assert [each.text.strip() for each in found.select("li")] == [
+        "greeting: It greets. Transcripts: more.",
+        "greeting: Transcripts: run.",
+    ]
+    assert found.li.a["href"] == "examples/greeting.html"
+    assert "Not upheld on Docker" not in built.text("first.html")
+
+
+def test_many_of_one_reason_are_counted(site):
+    """Where one reason is behind many claims of an example, their number is told; its own page has the sentences."""
+    claims = {f"c{number}": Claim(f"It does {number}.", "skipped", "it is mute") for number in range(FEW + 1)}
+    built = _second_engine(site, claims=claims)
+
+    assert "greeting: 4 claims." in built.text("first.md").replace("[greeting](examples/greeting.md)", "greeting")
+    assert "It does 3." in built.text("examples/greeting.html")
 
 
 def test_a_run_of_other_files_is_not_counted(site):

@@ -1,8 +1,8 @@
-"""``{compatibility}``: what each example proved on which engine, and where the engines differ."""
+"""``{compatibility}``: what each example proved on which engine, and where and why the engines differ."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
 from docutils import nodes
 
@@ -12,20 +12,22 @@ from drydock.site.blocks import page_link
 from drydock.site.directives import ExampleDirective
 from drydock.site.own_page import heading
 from drydock.site.pages import FOLDER
-from drydock.site.sentences import Said
+from drydock.site.sentences import prose
 from drydock.site.shelf import shelf
-from drydock.site.tables import Cell, rows as rows_of, table
+from drydock.site.tables import Cell, table
 
+#: So many claims of one example and one reason are named; of more, the example's own page has the sentences.
+FEW = 3
 OUTDATED = "not verified since the last change"
 
 
 class CompatibilityDirective(ExampleDirective):
-    """``{compatibility}``: the examples by engines, and below it every claim that an engine does not uphold."""
+    """``{compatibility}``: the examples by engines, and below it what each engine does not uphold, by the reason."""
 
     required_arguments = 0
 
     def shown(self) -> list[nodes.Node]:
-        """Return the two tables; nothing where nothing was recorded."""
+        """Return the table and a section for each engine; nothing where nothing was recorded."""
         self.env.note_dependency(f"{FOLDER}/index.md")
         runs = {example: self._runs(example) for example in map(self.example, shelf(self.env).examples)}
         keys = sorted({key for each in runs.values() for key in each}, key=lambda key: (key != DEFAULT_ENGINE, key))
@@ -40,8 +42,7 @@ class CompatibilityDirective(ExampleDirective):
             ]
         )
         found: list[nodes.Node] = [table(["Example", *heads.values()], rows, "drydock-compatibility")]
-        gaps = [gap for example, each in runs.items() for gap in self._gaps(example, each, heads)]
-        return [*found, rows_of(["Example", "On", "Not upheld", "Why"], gaps, "drydock-gaps")] if gaps else found
+        return found + [section for key in keys if (section := self._section(heads[key], key, runs))]
 
     def _head(self, key: str) -> str:
         """Return the engine's name as a column's heading, from the first example that was recorded on it."""
@@ -57,10 +58,24 @@ class CompatibilityDirective(ExampleDirective):
         link = page_link(self.env, example.slug, example.slug)
         return [[link], *([nodes.Text(_share([runs[key]]) if key in runs else "not run")] for key in keys)]
 
-    def _gaps(self, example: Example, runs: dict[str, Run | None], heads: dict[str, str]) -> Iterator[list[Said]]:
-        for key, run in runs.items():
-            for what, reason in _not_upheld(run):
-                yield [Said(example.slug), Said(heads[key]), Said(what), Said(reason)]
+    def _section(self, name: str, key: str, runs: Mapping[Example, Mapping[str, Run | None]]) -> nodes.section | None:
+        """Return what the engine does not uphold: each reason, and below it the examples; None if it upholds all."""
+        reasons: dict[str, nodes.bullet_list] = {}
+        for example, each in runs.items():
+            for reason, what in _not_upheld(each.get(key)).items():
+                link = page_link(self.env, example.slug, example.slug)
+                line = nodes.paragraph("", "", link, nodes.Text(": "), *prose(what))
+                reasons.setdefault(reason[:1].upper() + reason[1:], nodes.bullet_list()).append(nodes.list_item("", line))
+        if not reasons:
+            return None
+        title = f"Not upheld on {name}"
+        section = nodes.section("", nodes.title("", title), names=[nodes.fully_normalize_name(title)])
+        section["classes"].append("drydock-gaps")
+        for reason in sorted(reasons, key=str.casefold):
+            section += nodes.paragraph("", "", *prose(f"{reason}:"))
+            section += reasons[reason]
+        self.state.document.note_implicit_target(section, section)
+        return section
 
 
 def _share(runs: Sequence[Run | None]) -> str:
@@ -77,14 +92,29 @@ def _upheld(each: Sequence[Claim] | Sequence[Replayed]) -> str:
     return f"{sum(one.outcome == 'passed' for one in each)} of {len(each)}"
 
 
-def _not_upheld(run: Run | None) -> Iterator[tuple[str, str]]:
-    """Yield what `run` did not uphold, and why. Transcripts that were skipped for one reason are one line."""
-    if run is None:
-        return
-    for claim in run.claims.values():
+def _not_upheld(run: Run | None) -> dict[str, str]:
+    """Return, by the reason, what `run` did not uphold; of many claims or transcripts, how many they are."""
+    claims: dict[str, list[str]] = {}
+    replayed: dict[str, list[str]] = {}
+    for claim in run.claims.values() if run else ():
         if claim.outcome != "passed":
-            yield claim.sentence, claim.reason or claim.outcome
-    reasons = {each.reason or each.outcome for each in run.transcripts.values() if each.outcome != "passed"}
-    for reason in sorted(reasons):
-        names = [name for name, each in run.transcripts.items() if (each.reason or each.outcome) == reason]
-        yield f"transcripts: {', '.join(names)}", reason
+            claims.setdefault(claim.reason or claim.outcome, []).append(claim.sentence)
+    for name, each in run.transcripts.items() if run else ():
+        if each.outcome != "passed":
+            replayed.setdefault(each.reason or each.outcome, []).append(name)
+    return {
+        reason: " ".join(
+            [
+                *_few(claims.get(reason, []), " ", "{} claims."),
+                *_few(replayed.get(reason, []), ", ", "{} transcripts.", "Transcripts: {}."),
+            ]
+        )
+        for reason in {**claims, **replayed}
+    }
+
+
+def _few(each: Sequence[str], between: str, many: str, few: str = "{}") -> list[str]:
+    """Return what is to be said of some, or of how many they are; nothing of none."""
+    if not each:
+        return []
+    return [few.format(between.join(each)) if len(each) <= FEW else many.format(len(each))]
