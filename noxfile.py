@@ -118,7 +118,7 @@ def preview(session: nox.Session) -> None:
     ignored = ["--ignore=docs/_build/*", "--ignore=docs/examples/*"]
     # A warning is to be read and mended here, not to end the session.
     options = [option for option in sphinx() if option != "--fail-on-warning"]
-    session.run("python", "-m", "drydock.preview", "--port=0", "--open-browser", *watched, *ignored, *options)
+    session.run("python", "-m", "drydock.site.preview", "--port=0", "--open-browser", *watched, *ignored, *options)
 
 
 @nox.session

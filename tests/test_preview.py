@@ -14,7 +14,7 @@ import pytest
 from sphinx_autobuild.build import Builder
 from test_site import site
 
-from drydock import preview
+from drydock.site import preview
 
 __all__ = ["site"]
 
@@ -55,7 +55,7 @@ def served(site, tmp_path_factory):
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("log") / "log"
     options = [f"--port={port}", "--ignore=docs/examples/*", "--conf-dir=.", "-q", "--doctree-dir=_build/doctrees"]
-    command = [sys.executable, "-m", "drydock.preview", *options, "--fail-on-warning", "docs", "_build/html"]
+    command = [sys.executable, "-m", "drydock.site.preview", *options, "--fail-on-warning", "docs", "_build/html"]
     with log.open("w") as out:
         process = subprocess.Popen(command, cwd=site.top, stdout=out, stderr=subprocess.STDOUT)
     made = Served(process, f"http://127.0.0.1:{port}", log)

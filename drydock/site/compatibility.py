@@ -65,7 +65,8 @@ class CompatibilityDirective(ExampleDirective):
             for reason, what in _not_upheld(each.get(key)).items():
                 link = page_link(self.env, example.slug, example.slug)
                 line = nodes.paragraph("", "", link, nodes.Text(": "), *prose(what))
-                reasons.setdefault(reason[:1].upper() + reason[1:], nodes.bullet_list()).append(nodes.list_item("", line))
+                said = reason[:1].upper() + reason[1:]
+                reasons.setdefault(said, nodes.bullet_list()).append(nodes.list_item("", line))
         if not reasons:
             return None
         title = f"Not upheld on {name}"

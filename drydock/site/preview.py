@@ -4,7 +4,7 @@ sphinx-autobuild starts a new Python for each build, which spends more time on l
 It calls for each build in a process that was forked from the one that serves, and that has all of it loaded:
 the build may as well happen there. Only where Drydock's own code has changed does it take a new Python.
 
-Run as ``python -m drydock.preview`` with the options of sphinx-autobuild.
+Run as ``python -m drydock.site.preview`` with the options of sphinx-autobuild.
 """
 
 # It has no types.
