@@ -22,6 +22,8 @@ except ModuleNotFoundError:
 
     door.enter(sys.argv[1:])
 
+from drydock import proofs  # below nox: without it, the door above is what this file is for
+
 TOP = Path(__file__).resolve().parent
 BUILD = TOP / "docs" / "_build"
 #: Runs also what was proven.
@@ -137,13 +139,28 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def site(session: nox.Session) -> None:
-    """Drive the built site in Chromium: every page, copying, search, weight. Pictures of pages are kept."""
-    browser(session)
+    """Drive the built site in Chromium: every page, copying, search, weight. Pictures of pages are kept.
+
+    What passed within a day and has not changed since is left out: `-- --all` drives it again.
+    """
+    program = browser(session)
     install(session)
     session.run("sphinx-build", *sphinx())
+    picked = [word for word in session.posargs if word != ALL]
+    version = session.run(program, "--version", external=True, silent=True)
+    files = [*(BUILD / "html").rglob("*"), *(TOP / "tests" / "site").glob("*.py"), TOP / "requirements.txt"]
+    digest = f"{version} {proofs.of_files(path for path in files if path.is_file())}"
+    proof = None if session.posargs or "CI" in os.environ else proofs.remembered("site", digest)
+    if proof:
+        session.log(
+            f"the site was driven {proofs.ago(proof)} ago, unchanged since; `nox -s site -- --all` does so again"
+        )
+        return
     (BUILD / "pictures").mkdir(exist_ok=True)
     kept = [f"--site={BUILD / 'html'}", f"--pictures={BUILD / 'pictures'}"]
-    session.run("pytest", "tests/site", "-n", str(workers()), *kept, *session.posargs)
+    session.run("pytest", "tests/site", "-n", str(workers()), *kept, *picked)
+    if not picked:
+        proofs.remember("site", digest)
 
 
 def browser(session: nox.Session) -> str:

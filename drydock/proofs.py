@@ -3,6 +3,8 @@
 A unit is what stands or falls together: an example with its tests, or a folder of tests that belong to none. Its proof
 holds as long as no file that it rests on changed, the engine is the same, and it is fresh: a build that downloads may
 find another world tomorrow. Kept per engine in the user's cache; a fresh checkout on a fresh machine has none.
+
+What needs no engine, as the built site that a browser has driven, is proven by its files alone.
 """
 
 from __future__ import annotations
@@ -57,11 +59,7 @@ def keep(engine: Engine, passed: Mapping[str, tuple[int, int]], failed: Iterable
     proofs = {unit: proof for unit, proof in _load(engine).items() if unit not in {*failed, *passed}}
     for unit, (claims, transcripts) in passed.items():
         proofs[unit] = Proof(_digest(unit, base), now, claims, transcripts)
-    place = _place(engine)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    fresh = place.with_suffix(".new")
-    fresh.write_text(json.dumps({unit: asdict(proof) for unit, proof in proofs.items()}), encoding="utf-8")
-    fresh.replace(place)
+    _write(_place(engine), proofs)
 
 
 def digests(engine: Engine, units: Iterable[str]) -> dict[str, str]:
@@ -70,15 +68,42 @@ def digests(engine: Engine, units: Iterable[str]) -> dict[str, str]:
     return {unit: _digest(unit, base) for unit in units}
 
 
+def remember(name: str, digest: str) -> None:
+    """Keep the proof that what has this name passed, as its files are now: see :func:`of_files`."""
+    _write(_named(name), {name: Proof(digest, time.time())})
+
+
+def remembered(name: str, digest: str, now: float | None = None) -> Proof | None:
+    """Return the proof of what has this name, if it holds at `now` for files with this digest."""
+    now = time.time() if now is None else now
+    proof = _read(_named(name)).get(name)
+    return proof if proof and proof.digest == digest and 0 <= now - proof.at < HOLDS else None
+
+
+def _named(name: str) -> Path:
+    return private.cache() / "proofs" / f"without-engine-{name}.json"
+
+
 def _place(engine: Engine) -> Path:
     name = "".join(c if c.isalnum() else "-" for c in engine.facts["id"])
     return private.cache() / "proofs" / f"{name}.json"
 
 
 def _load(engine: Engine) -> dict[str, Proof]:
-    """Return all proofs that are kept; none where the file is not what :func:`keep` writes."""
+    return _read(_place(engine))
+
+
+def _write(place: Path, proofs: Mapping[str, Proof]) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    fresh = place.with_suffix(".new")
+    fresh.write_text(json.dumps({unit: asdict(proof) for unit, proof in proofs.items()}), encoding="utf-8")
+    fresh.replace(place)
+
+
+def _read(place: Path) -> dict[str, Proof]:
+    """Return all proofs that are kept; none where the file is not what :func:`_write` writes."""
     try:
-        found = json.loads(_place(engine).read_text(encoding="utf-8"))
+        found = json.loads(place.read_text(encoding="utf-8"))
         return {unit: Proof(**fields) for unit, fields in found.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
@@ -89,7 +114,7 @@ def _base(engine: Engine) -> str:
     code = list((ROOT / "drydock").glob("*.py"))
     recipe = [path for path in (ROOT / "base-images").rglob("*") if path.is_file()]
     whole = hashlib.sha256(json.dumps(sorted(engine.facts.items())).encode())
-    whole.update(_of_files([*(ROOT / name for name in SHARED), *code, *recipe]).encode())
+    whole.update(of_files([*(ROOT / name for name in SHARED), *code, *recipe]).encode())
     return whole.hexdigest()
 
 
@@ -101,11 +126,12 @@ def _digest(unit: str, base: str) -> str:
         # Tests of the harness run examples, and hold what was recorded of the command line to the engine.
         recorded = (ROOT / "evidence" / "commands").glob("*.json")
         files = [*(ROOT / "tests" / unit).rglob("*.py"), *(ROOT / "tests").glob("*.py"), *recorded]
-        own = "\0".join([_of_files(files), *(example.digest() for example in known.values())])
+        own = "\0".join([of_files(files), *(example.digest() for example in known.values())])
     return hashlib.sha256(f"{unit}\0{base}\0{own}".encode()).hexdigest()
 
 
-def _of_files(paths: Iterable[Path]) -> str:
+def of_files(paths: Iterable[Path]) -> str:
+    """Return the sha256 of the names and the bytes of files."""
     whole = hashlib.sha256()
     for path in sorted(paths):
         whole.update(f"{path}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())

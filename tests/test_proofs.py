@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from drydock import proofs
@@ -96,3 +98,19 @@ def test_a_broken_file_proves_nothing(engine, tmp_path, text):
     assert found(engine) == set()
     proofs.keep(engine, {"bases": (0, 0)}, ())
     assert found(engine) == {"bases"}
+
+
+def test_what_needs_no_engine_is_proven_by_its_files(engine, tmp_path):
+    """The proof holds for the same bytes within a day, and for no others; a damaged file is none."""
+    page = tmp_path / "page.html"
+    page.write_text("one")
+    now = proofs.of_files([page])
+    proofs.remember("site", now)
+
+    assert proofs.remembered("site", now).digest == now
+    assert proofs.remembered("other", now) is None
+    assert proofs.remembered("site", now, now=time.time() + DAY) is None
+    page.write_text("two")
+    assert proofs.remembered("site", proofs.of_files([page])) is None
+    next((tmp_path / "cache").rglob("without-engine-site.json")).write_text("{")
+    assert proofs.remembered("site", now) is None
