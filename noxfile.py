@@ -158,7 +158,7 @@ def site(session: nox.Session) -> None:
         return
     (BUILD / "pictures").mkdir(exist_ok=True)
     kept = [f"--site={BUILD / 'html'}", f"--pictures={BUILD / 'pictures'}"]
-    session.run("pytest", "tests/site", "-n", str(workers()), *kept, *picked)
+    session.run("pytest", "tests/site", "-n", str(os.cpu_count() or 1), *kept, *picked)
     if not picked:
         proofs.remember("site", digest)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from sphinx_autobuild.build import Builder
 from test_site import site
 
+from drydock import ROOT
 from drydock.site import preview
 
 __all__ = ["site"]
@@ -43,6 +45,7 @@ class Served:
         """Wait for what holds in the end."""
         end = time.monotonic() + DEADLINE
         while not holds():
+            assert self.process.poll() is None, self.told()
             assert time.monotonic() < end, self.told()
             time.sleep(0.05)
 
@@ -57,13 +60,17 @@ def served(site, tmp_path_factory):
     options = [f"--port={port}", "--ignore=docs/examples/*", "--conf-dir=.", "-q", "--doctree-dir=_build/doctrees"]
     command = [sys.executable, "-m", "drydock.site.preview", *options, "--fail-on-warning", "docs", "_build/html"]
     with log.open("w") as out:
-        process = subprocess.Popen(command, cwd=site.top, stdout=out, stderr=subprocess.STDOUT)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen(command, cwd=site.top, env=environment, stdout=out, stderr=subprocess.STDOUT)
     made = Served(process, f"http://127.0.0.1:{port}", log)
-    made.until(lambda: "first" in made.page() and "Waiting" in made.told())
-    time.sleep(0.5)  # it begins to watch a moment after it says so
-    yield made
-    process.send_signal(signal.SIGINT)
-    assert process.wait(DEADLINE) == 0, made.told()
+    try:
+        made.until(lambda: "first" in made.page() and "Waiting" in made.told())
+        time.sleep(0.5)  # it begins to watch a moment after it says so
+        yield made
+    finally:
+        process.send_signal(signal.SIGINT)
+        status = process.wait(DEADLINE)
+    assert status == 0, made.told()
 
 
 def test_edits_are_served(site, served):
