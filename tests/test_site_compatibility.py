@@ -49,7 +49,11 @@ def test_what_an_engine_does_not_uphold_is_listed_by_its_reason(site):
 
     assert built.warnings == []
     assert found.h2.text.startswith("Not upheld on Podman 5.4.2")
-    assert [each.text for each in found.find_all("p", recursive=False)] == ["It has <no> voice:", "Needs swarm:"]
+    assert [each.text for each in found.find_all("p", recursive=False)] == [
+        "It upholds 1 of 2 claims, 0 of 2 transcripts.",
+        "It has <no> voice:",
+        "Needs swarm:",
+    ]
     assert [each.text.strip() for each in found.select("li")] == [
         "greeting: It greets. Transcripts: more.",
         "greeting: Transcripts: run.",

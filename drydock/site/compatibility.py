@@ -72,6 +72,7 @@ class CompatibilityDirective(ExampleDirective):
         title = f"Not upheld on {name}"
         section = nodes.section("", nodes.title("", title), names=[nodes.fully_normalize_name(title)])
         section["classes"].append("drydock-gaps")
+        section += nodes.paragraph("", f"It upholds {_share([each.get(key) for each in runs.values()])}.")
         for reason in sorted(reasons, key=str.casefold):
             section += nodes.paragraph("", "", *prose(f"{reason}:"))
             section += reasons[reason]
