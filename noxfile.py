@@ -125,9 +125,31 @@ def preview(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Test Drydock's own code: harness, model, Sphinx extension. No engine is needed."""
+    """Test Drydock's own code: harness, model, Sphinx extension. No engine is needed. `-- --all`, as `site` has it."""
     install(session)
-    session.run("pytest", "-n", str(workers()), *session.posargs)
+    unless_proven(session, "tests", f"{sys.version} {proofs.of_files(sources())}", "pytest", "-n", str(workers()))
+
+
+def sources() -> list[Path]:
+    """Return the files of the repository, without what tools have made of them."""
+    kept, made = {".ci", ".github"}, {"_build", "__pycache__"}
+    found: list[Path] = []
+    for folder, folders, files in os.walk(TOP):
+        folders[:] = [name for name in folders if name in kept or not (name in made or name.startswith("."))]
+        found += [Path(folder, name) for name in files]
+    return found
+
+
+def unless_proven(session: nox.Session, name: str, rests_on: str, *command: str) -> None:
+    """Run the tests called `name`, unless they passed within a day, and what they rest on is the same."""
+    proof = None if session.posargs or "CI" in os.environ else proofs.remembered(name, rests_on)
+    if proof:
+        session.log(f"passed {proofs.ago(proof)} ago, unchanged since; `nox -s {name} -- {ALL}` runs it again")
+        return
+    picked = [word for word in session.posargs if word != ALL]
+    session.run(*command, *picked)
+    if not picked:
+        proofs.remember(name, rests_on)
 
 
 @nox.session(default=False)
@@ -141,26 +163,17 @@ def fuzz(session: nox.Session) -> None:
 def site(session: nox.Session) -> None:
     """Drive the built site in Chromium: every page, copying, search, weight. Pictures of pages are kept.
 
-    What passed within a day and has not changed since is left out: `-- --all` drives it again.
+    A site that passed within a day and has not changed since is left out: `-- --all` drives it again.
     """
     program = browser(session)
     install(session)
     session.run("sphinx-build", *sphinx())
-    picked = [word for word in session.posargs if word != ALL]
     version = session.run(program, "--version", external=True, silent=True)
     files = [*(BUILD / "html").rglob("*"), *(TOP / "tests" / "site").glob("*.py"), TOP / "requirements.txt"]
-    digest = f"{version} {proofs.of_files(path for path in files if path.is_file())}"
-    proof = None if session.posargs or "CI" in os.environ else proofs.remembered("site", digest)
-    if proof:
-        session.log(
-            f"the site was driven {proofs.ago(proof)} ago, unchanged since; `nox -s site -- --all` does so again"
-        )
-        return
+    rests_on = f"{version} {proofs.of_files(path for path in files if path.is_file())}"
     (BUILD / "pictures").mkdir(exist_ok=True)
     kept = [f"--site={BUILD / 'html'}", f"--pictures={BUILD / 'pictures'}"]
-    session.run("pytest", "tests/site", "-n", str(os.cpu_count() or 1), *kept, *picked)
-    if not picked:
-        proofs.remember("site", digest)
+    unless_proven(session, "site", rests_on, "pytest", "tests/site", "-n", str(os.cpu_count() or 1), *kept)
 
 
 def browser(session: nox.Session) -> str:
