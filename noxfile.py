@@ -137,7 +137,7 @@ def sources() -> list[Path]:
     for folder, folders, files in os.walk(TOP):
         folders[:] = [name for name in folders if name in kept or not (name in made or name.startswith("."))]
         found += [Path(folder, name) for name in files]
-    return found
+    return [path for path in found if path.is_file()]  # an editor's lock may be a link to nothing
 
 
 def unless_proven(session: nox.Session, name: str, rests_on: str, *command: str) -> None:

@@ -126,12 +126,15 @@ def _whole(slug: str) -> str:
 
 
 def plain_site(folder: Path) -> Path:
-    """Write the site's pages with pasted blocks, and settings without Drydock's extension, and return their folder."""
+    """Write the site's pages with pasted blocks, and settings without Drydock's extension, and return their folder.
+
+    The list of pages is made as the site makes it: the theme's would take longer than all blocks.
+    """
     source = folder / "docs"
     shutil.copytree(ROOT / "docs", source, ignore=shutil.ignore_patterns("_build"))
     for page in source.rglob("*.md"):
         page.write_text(pasted(page.read_text(encoding="utf-8")), encoding="utf-8")
-    settings, found = re.subn(r',\s*"drydock\.site"', "", _settings())
+    settings, found = re.subn(r'"drydock\.site"', '"drydock.site.navigation"', _settings())
     assert found, "conf.py no longer names the extension as this expects"
     (folder / "conf.py").write_text(settings, encoding="utf-8")
     return folder

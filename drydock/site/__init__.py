@@ -26,7 +26,6 @@ from drydock.site import (
     late,
     markdown,
     moved,
-    navigation,
     pages,
     proof,
     prose,
@@ -116,7 +115,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("html-page-context", feed.tell)
     app.connect("html-page-context", forge.tell)
     app.connect("html-page-context", formats.lighten)
-    navigation.connect(app)
+    app.setup_extension(f"{__name__}.navigation")
     app.connect("build-finished", publish.publish)
     app.connect("build-finished", exercise.publish)
     app.connect("build-finished", formats.finish)

@@ -41,7 +41,7 @@ class Warm(Builder):
         for path in changed_paths[:5]:
             show_message(f"Changed: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
         if sphinx_build(self.sphinx_args):
-            show_message("The build failed: what is served is as old as the last one that did not")
+            show_message("The build failed: what is served may be older than what you wrote")
         show_message(f"Serving on {self.uri}")
         if not changed_paths:  # the first build, in the process that serves
             # What it has loaded stays, and is not to be looked through, nor copied, in each one to come.
