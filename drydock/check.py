@@ -40,7 +40,8 @@ def check(slug: str, folder: Path, claims: Sequence[str] = ()) -> dict[str, tupl
         tests = f"tests/examples/{example.test.name}"
         results = top / "results.json"
         picked = [f"{tests}::{claim}" for claim in claims] or [tests]
-        said = start(top, "--on-engine", f"--results={results}", *picked).communicate()[0]
+        options = ["-q", "-p", "no:cacheprovider", "--no-ledger", "--on-engine", f"--results={results}"]
+        said = start(top, "pytest", *options, *picked).communicate()[0]
         found = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else []
     if not found:
         raise DrydockError(f"the claims of {slug} could not be run:\n{said[-3000:]}")

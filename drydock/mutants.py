@@ -49,6 +49,9 @@ class Mutant:
     text: str = field(repr=False)
     claim: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.what}"
+
     @property
     def name(self) -> str:
         """What mutants.toml calls it."""

@@ -1,34 +1,49 @@
 """Tries mutants: has the tests of an example run against each, and keeps what became of it.
 
-They run in a copy of what they need, so that the checkout and its evidence stay as they are: first the checks of the
-files, then claims and transcripts on the engine, until one fails.
+They run in a copy of what they need, so that the checkout and its evidence stay as they are. First the example's tests
+run without a fault, then once for each file with that file spoilt, which tells the tests that use it. Against a mutant
+of the file run the checks of files, then those tests, until one fails: first those that noticed other mutants.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
+import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+import threading
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import ClassVar
 
-from drydock import ROOT, example as examples
+from drydock import ROOT, engine, example as examples, inventory
 from drydock.engine import say
 from drydock.errors import DrydockError
 from drydock.example import Example
 from drydock.mutants import Mutant, Score, derived, listed, load, save
 
 #: What the tests need beside the example and its test.
-NEEDED: tuple[str, ...] = ("conftest.py", "pyproject.toml", "drydock", "base-images")
-NEEDED += ("tests/conftest.py", "tests/test_security.py", "tests/test_site.py", "tests/examples/test_transcripts.py")
-NEEDED += ("tests/examples/differences.toml", "tests/examples/hardening.toml")
+NEEDED: tuple[str, ...] = ("conftest.py", "pyproject.toml", "drydock", "base-images", "requirements.txt")
+NEEDED += ("tests/conftest.py", "tests/test_security.py", "tests/test_site.py")
+NEEDED += ("tests/examples/differences.toml", "tests/examples/hardening.toml", "tests/examples/test_transcripts.py")
+#: Checks of files, which need no engine.
+STATIC = "tests/test_security.py"
+#: What a Dockerfile or a Compose file holds that is spoilt: neither can be read.
+SPOILT = "spoilt on purpose: [\n"
 #: Seconds after which a mutant that ends nothing is ended: that it takes so long was noticed.
 LIMIT = 900.0
+#: Images that lost their names so long ago are in nobody's way any more, and slow the engine.
+OLD = "30m"
 
 
 def tree(example: Example, top: Path, folder: Path) -> Path:
@@ -42,67 +57,196 @@ def tree(example: Example, top: Path, folder: Path) -> Path:
     return example.copy_to(folder / "examples")
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start pytest in such a copy. It is a run of its own: within another one, it would wait for that to end.
+def start(
+    folder: Path, module: str, *arguments: str, stdin: int = subprocess.DEVNULL, stderr: int = subprocess.STDOUT
+) -> subprocess.Popen[str]:
+    """Start ``python -m MODULE`` in such a copy. Its tests are a run of their own: within another, they would wait.
 
-    What it says is of a fault, or of a reader's files, and none of it is kept in the ledger.
+    What they say is of a fault, or of a reader's files, and none of it is kept in the ledger.
     """
-    env = {name: value for name, value in os.environ.items() if name != "DRYDOCK_RUN"}
-    unkept = ["--no-ledger"] if "--on-engine" in arguments else []
+    env = {name: value for name, value in os.environ.items() if name not in ("DRYDOCK_RUN", "DRYDOCK_PROVEN")}
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *unkept, *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=folder,
-        env={**env, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
-        stdin=subprocess.DEVNULL,
+        env={**env, "PYTHONPATH": str(folder)},
+        stdin=stdin,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=stderr,
         text=True,
+        # Ctrl-C is for whoever started it, who then ends the tests in their turn.
+        start_new_session=True,
     )
 
 
-def score(example: Example, top: Path = ROOT) -> Score:
+class Copy:
+    """A copy of an example with its tests, and a process that runs them; as a context manager.
+
+    :ivar folder: of the copy; `place` is that of the example in it.
+    :ivar tests: the files of its tests that need the engine.
+    """
+
+    _live: ClassVar[set[Copy]] = set()
+
+    def __init__(self, example: Example, top: Path = ROOT) -> None:
+        self._scratch = tempfile.TemporaryDirectory(prefix="drydock-mutants-")
+        self.folder = Path(self._scratch.name)
+        self.place = tree(example, top, self.folder)
+        self._output = self.folder / "output.txt"
+        self.tests = (f"tests/examples/{example.test.name}", "tests/examples/test_transcripts.py")
+        pipe = subprocess.PIPE
+        self._server = start(self.folder, "drydock.warm", STATIC, *self.tests, stdin=pipe, stderr=pipe)
+        self._running = 0
+        self._live.add(self)
+
+    def __enter__(self) -> Copy:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._live.discard(self)
+        self.interrupt()
+        self._server.communicate()
+        self._scratch.cleanup()
+
+    def interrupt(self) -> None:
+        """Have the tests that run take away what they made, and end."""
+        if self._running:
+            os.kill(self._running, signal.SIGINT)
+
+    @classmethod
+    def interrupt_all(cls) -> None:
+        """Do so for all copies that there are."""
+        for copy in [*cls._live]:
+            copy.interrupt()
+
+    def failed(self, *arguments: str) -> str:
+        """Run pytest until a test fails, and return its id; "" when none does.
+
+        :raises DrydockError: it ran no test.
+        """
+        status, said = self.run("-x", "-rfE", *arguments)
+        found = re.search(r"^(?:FAILED|ERROR) (tests/\S+\[[^\]]*\]|\S+)|^drydock: (left behind)", said, re.MULTILINE)
+        if status is None:
+            return f"the limit of {LIMIT:g} s"
+        if status == 1 and found:
+            return found[1] or found[2]
+        if status:
+            raise DrydockError(f"{' '.join(arguments)}: exit {status}\n{said[-2000:]}")
+        return ""
+
+    def run(self, *arguments: str) -> tuple[int | None, str]:
+        """Run pytest and return its exit status and what it printed; no status where it was ended at the limit."""
+        assert self._server.stdin
+        assert self._server.stdout
+        unkept = ["--no-ledger"] if "--on-engine" in arguments else []
+        quiet = ["-q", "--tb=no", "-p", "no:cacheprovider", *unkept]
+        print(json.dumps([str(self._output), *quiet, *arguments]), file=self._server.stdin, flush=True)
+        self._running = self._answer()
+        in_time = select.select([self._server.stdout], [], [], LIMIT)[0]
+        if not in_time:
+            self.interrupt()
+        status = self._answer()
+        self._running = 0
+        return status if in_time else None, self._output.read_text(errors="replace")
+
+    def _answer(self) -> int:
+        assert self._server.stdout
+        answer = self._server.stdout.readline()
+        if not answer:
+            raise DrydockError(f"what runs the tests has ended: {self._server.communicate()[1][-2000:]}")
+        return int(answer)
+
+
+class Trial:
+    """The mutants of one example, tried in a copy of it.
+
+    :ivar noticed: by file, how often each test noticed a mutant of it.
+    """
+
+    def __init__(self, example: Example, copy: Copy) -> None:
+        self._example = example
+        self._copy = copy
+        self._users: dict[str, list[str]] = {}
+        self.noticed: dict[str, Counter[str]] = {}
+
+    def without(self) -> None:
+        """Run the tests without any fault.
+
+        :raises DrydockError: one fails, so that they cannot tell.
+        """
+        noticed = self._static() or self._copy.failed("--on-engine", *self._copy.tests)
+        if noticed:
+            raise DrydockError(f"{self._example.slug}: {noticed} fails without any fault")
+
+    def notices(self, mutant: Mutant) -> str:
+        """Return the id of a test that fails with the mutant in place of the file, or ""."""
+        if mutant.path not in self._users:
+            self._users[mutant.path] = self._using(mutant.path)
+        with _changed(self._copy.place / mutant.path, mutant.text):
+            if mutant.claim:
+                return self._copy.failed("--on-engine", f"{self._copy.tests[0]}::{mutant.claim}")
+            counts = self.noticed.setdefault(mutant.path, Counter())
+            users = sorted(self._users[mutant.path], key=lambda test: -counts[test])
+            found = self._static() or (self._copy.failed("--on-engine", *users) if users else "")
+            counts[found] += 1
+            return found
+
+    def _static(self) -> str:
+        return self._copy.failed("-k", f"[{self._example.slug}]", STATIC)
+
+    def _using(self, path: str) -> list[str]:
+        """Return the tests that use the file: those that fail where it is spoilt, and those that name it.
+
+        One that names it may well wait for its failure, and pass.
+        """
+        results = self._copy.folder / "results.json"
+        with _changed(self._copy.place / path, SPOILT):
+            self._copy.run("--on-engine", f"--results={results}", *self._copy.tests)
+        found = json.loads(results.read_text(encoding="utf-8"))
+        failed = [each["test"] for each in found if each["outcome"] == "failed"]
+        named = [f"{self._copy.tests[0]}::{test}" for test in naming(self._example, path)]
+        return [*dict.fromkeys([*named, *failed])]
+
+
+class _changed:  # noqa: N801 (it is used as a verb)
+    """While this context lasts, a file has another text."""
+
+    def __init__(self, file: Path, text: str) -> None:
+        self._file, self._text, self._before = file, text, file.read_bytes()
+
+    def __enter__(self) -> None:
+        self._file.write_text(self._text, encoding="utf-8")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.write_bytes(self._before)
+
+
+def score(example: Example, known: Score | None = None, top: Path = ROOT) -> Score:
     """Try the example's mutants and return what became of them.
 
+    :param known: what became of them before. Where neither the example nor its test has changed since, only those are
+        tried again that survived: they may be equivalent now, or be noticed by a check of files.
     :raises DrydockError: its tests fail without any fault, so that they cannot tell; or see :func:`listed`.
     """
     own, equivalent = listed(example, top)
     every = [*derived(example), *own]
-    killed, survivors = 0, []
-    with tempfile.TemporaryDirectory(prefix="drydock-mutants-") as scratch:
-        folder = Path(scratch)
-        place = tree(example, top, folder)
-        noticed = _noticed(folder, example)
-        if noticed:
-            raise DrydockError(f"{example.slug}: {noticed} fails without any fault")
-        for mutant in every:
-            if mutant.name in equivalent:
-                continue
-            noticed = _tried(mutant, folder, place, example)
-            killed += bool(noticed)
-            survivors += [] if noticed else [f"{mutant.path}:{mutant.line}: {mutant.what}"]
-            said = f"noticed by {noticed}" if noticed else "SURVIVED"
-            say(f"examples/{example.slug}/{mutant.path}:{mutant.line}: {mutant.what}: {said}")
-    return Score(example.digest(), len(every), killed, len(every) - killed - len(survivors), tuple(survivors))
+    tried = [mutant for mutant in every if mutant.name not in equivalent]
+    excused = len(every) - len(tried)
+    if known and (known.digest, known.tried) == (example.digest(), len(every)):
+        tried = [mutant for mutant in tried if str(mutant) in known.survivors]
+    survivors = _survivors(example, tried, top) if tried else []
+    return Score(example.digest(), len(every), len(every) - excused - len(survivors), excused, tuple(survivors))
 
 
-def _tried(mutant: Mutant, folder: Path, place: Path, example: Example) -> str:
-    file = place / mutant.path
-    before = file.read_bytes()
-    file.write_text(mutant.text, encoding="utf-8")
-    try:
-        return _noticed(folder, example, mutant)
-    finally:
-        file.write_bytes(before)
-
-
-def _noticed(folder: Path, example: Example, mutant: Mutant | None = None) -> str:
-    """Return the first test that fails, or "". Those that name the changed file are run before the others."""
-    tests = f"tests/examples/{example.test.name}"
-    if mutant and mutant.claim:
-        return _failed(folder, "--on-engine", f"{tests}::{mutant.claim}")
-    nearest = [f"{tests}::{test}" for test in naming(example, mutant.path)] if mutant else []
-    static = _failed(folder, "-k", f"[{example.slug}]", "tests/test_security.py")
-    return static or _failed(folder, "--on-engine", *nearest, tests, "tests/examples/test_transcripts.py")
+def _survivors(example: Example, tried: Iterable[Mutant], top: Path) -> list[str]:
+    survivors = []
+    with Copy(example, top) as copy:
+        trial = Trial(example, copy)
+        trial.without()
+        for mutant in tried:
+            noticed = trial.notices(mutant)
+            say(f"examples/{example.slug}/{mutant}: {f'noticed by {noticed}' if noticed else 'SURVIVED'}")
+            survivors += [] if noticed else [str(mutant)]
+    return survivors
 
 
 def naming(example: Example, path: str) -> list[str]:
@@ -116,45 +260,55 @@ def naming(example: Example, path: str) -> list[str]:
     return [node.name for node in found if wanted.search(ast.get_source_segment(text, node) or "")]
 
 
-def _failed(folder: Path, *arguments: str) -> str:
-    """Run pytest in the copy until a test fails, and return its name; "" when none does.
-
-    :raises DrydockError: it ran no test.
-    """
-    running = start(folder, "-x", "-rfE", "--tb=no", *arguments)
-    try:
-        said = running.communicate(timeout=LIMIT)[0]
-    except subprocess.TimeoutExpired:
-        running.send_signal(signal.SIGINT)  # so that it takes away what it made
-        running.communicate()
-        return f"the limit of {LIMIT:g} s"
-    except BaseException:
-        running.send_signal(signal.SIGINT)
-        running.communicate()
-        raise
-    found = re.search(r"^(?:FAILED|ERROR) (?:\S*/)?(\w+\.py\S*)|^drydock: (left behind)", said, re.MULTILINE)
-    if running.returncode == 1 and found:
-        return found[1] or found[2]
-    if running.returncode:
-        raise DrydockError(f"{' '.join(arguments)}: exit {running.returncode}\n{said[-2000:]}")
-    return ""
-
-
-def main(slugs: Iterable[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Try the mutants of the examples named, or of all; return 1 if one survives."""
-    survived = 0
+    given = _given(arguments)
     try:
-        for example in examples.pick(list(slugs), examples.load()):
-            found = score(example)
-            save({**load(), example.slug: found})
-            survived += len(found.survivors)
-            say(f"{example.slug}: {found.tried} mutants, {found.killed} killed, {found.equivalent} equivalent")
-            for survivor in found.survivors:
-                say(f"  survived: examples/{example.slug}/{survivor}")
+        picked = examples.pick(given.slugs, examples.load())
+        scores = load()
+        on = engine.current()
     except DrydockError as error:
         say(str(error))
         return 1
-    return 1 if survived else 0
+    wrong: list[str] = []
+    lock = threading.Lock()
+
+    def one(example: Example) -> None:
+        try:
+            found = score(example, None if given.all else scores.get(example.slug))
+        except DrydockError as error:
+            wrong.append(str(error))
+            return
+        with lock:  # what is found is kept at once: the whole takes hours
+            save({**load(), example.slug: found})
+            inventory.prune_images(on, until=OLD)
+        say(f"{example.slug}: {found.tried} mutants, {found.killed} killed, {found.equivalent} equivalent")
+        wrong.extend(f"survived: examples/{example.slug}/{survivor}" for survivor in found.survivors)
+
+    # The longest first, so that none is left over at the end.
+    picked = sorted(picked, key=lambda example: -len(derived(example)))
+    with ThreadPoolExecutor(given.workers) as pool:
+        done = [pool.submit(one, example) for example in picked]
+        try:
+            for each in done:
+                each.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            Copy.interrupt_all()
+            raise
+    for line in wrong:
+        say(line)
+    return 1 if wrong else 0
+
+
+def _given(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="nox -s mutants --", description="Put small faults into copies of examples.")
+    parser.add_argument("slugs", nargs="*", metavar="slug", help="only these examples")
+    parser.add_argument(
+        "--all", action="store_true", help="try also what was noticed before, with nothing changed since"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="how many examples at a time")
+    return parser.parse_intermixed_args(arguments)
 
 
 if __name__ == "__main__":

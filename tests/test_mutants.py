@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from test_site import site
 
-from drydock import mutants, trial
+from drydock import ROOT, mutants, trial
 from drydock.errors import DrydockError, MalformedError
 from drydock.example import Example
 from drydock.mutants import Score
@@ -156,30 +158,74 @@ def test_a_wrong_list_is_malformed(hello, tmp_path, text, problem):
         mutants.listed(hello, tmp_path)
 
 
-def test_tests_that_name_the_file_come_first(hello):
-    """The tests that name the changed file are tried before the others."""
+class _Copy:
+    """Stands in for a copy in which tests run: a function says, of the example's files, which test fails."""
+
+    tests = ("tests/examples/test_hello.py", "tests/examples/test_transcripts.py")
+
+    def __init__(self, example, top, fails):
+        self.folder = top / "copy"
+        self.place = example.copy_to(self.folder)
+        self.asked = []
+        self._fails = fails
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def files(self):
+        return {path.name: path.read_text() for path in self.place.iterdir()}
+
+    def failed(self, *arguments):
+        if trial.STATIC in arguments:
+            return ""
+        self.asked.append(arguments)
+        return self._fails(self.files())
+
+    def run(self, *arguments):
+        """Without stopping at the first failure: the results are asked for."""
+        [results] = [each.partition("=")[2] for each in arguments if each.startswith("--results=")]
+        failed = self._fails(self.files())
+        found = [{"test": failed, "outcome": "failed"}] if failed else []
+        Path(results).write_text(json.dumps([*found, {"test": "t.py::test_other", "outcome": "passed"}]))
+        return bool(failed), ""
+
+
+@pytest.fixture(name="copies")
+def _copies(monkeypatch):
+    """Have tests be a function of the example's files: ``copies(fails)``; returns the list of the copies made."""
+
+    def call(fails):
+        made = []
+
+        def copy(example, top):
+            made.append(_Copy(example, top, fails))
+            return made[-1]
+
+        monkeypatch.setattr(trial, "Copy", copy)
+        return made
+
+    return call
+
+
+def test_tests_that_name_the_file_are_known(hello):
+    """A test that names the file uses it, also where it waits for its failure."""
     assert trial.naming(hello, "compose.yaml") == ["test_compose"]
     assert trial.naming(hello, "Dockerfile.bad") == []
 
 
-def _tests(monkeypatch, notice):
-    """Have the tests be a function that is given the example's files."""
-
-    def failed(folder, *arguments):
-        if "tests/test_security.py" in arguments:
-            return ""
-        files = {path.name: path.read_text() for path in (folder / "examples/hello").iterdir()}
-        return notice(files, arguments)
-
-    monkeypatch.setattr(trial, "_failed", failed)
+def _user(files):
+    return "" if "USER" in files["Dockerfile"] else "t.py::test_user"
 
 
-def test_a_score(hello, tmp_path, monkeypatch, capsys):
+def test_a_score(hello, tmp_path, copies, capsys):
     """What no test notices survives, with file and line; what changes nothing is not tried; the files stay."""
     (tmp_path / mutants.FILE).write_text('[hello.equivalent]\n"compose.yaml: drop services.web" = "nobody starts it"\n')
     before = hello.digest()
-    _tests(monkeypatch, lambda files, _: "" if "USER" in files["Dockerfile"] else "test_hello.py::test_user")
-    found = trial.score(hello, tmp_path)
+    copies(_user)
+    found = trial.score(hello, top=tmp_path)
 
     assert found == Score(
         before,
@@ -193,42 +239,108 @@ def test_a_score(hello, tmp_path, monkeypatch, capsys):
             "compose.yaml:3: drop services.web.build",
         ),
     )
-    assert "Dockerfile:2: drop USER 1: noticed by test_hello.py::test_user" in capsys.readouterr().out
+    assert "Dockerfile:2: drop USER 1: noticed by t.py::test_user" in capsys.readouterr().out
     assert hello.digest() == before
 
 
-def test_an_own_mutant_is_held_to_its_claim(hello, tmp_path, monkeypatch):
+def test_what_survived_is_tried_again(hello, tmp_path, copies):
+    """Where nothing has changed, only survivors are tried again; where all is explained, no test runs at all."""
+    made = copies(_user)
+    first = trial.score(hello, top=tmp_path)
+    (tmp_path / mutants.FILE).write_text(
+        "[hello.equivalent]\n" + "".join(f"{json.dumps(each.name)} = 'why'\n" for each in mutants.derived(hello)[:2])
+    )
+    made.clear()
+    second = trial.score(hello, first, tmp_path)
+    tried = [arguments for copy in made for arguments in copy.asked]
+    (hello.root / "compose.yaml").write_text("services: {}\n")
+
+    assert second.survivors == first.survivors[2:]
+    assert (second.tried, second.killed, second.equivalent) == (6, 1, 2)
+    assert len(tried) == 1 + len(second.survivors)
+    assert trial.score(hello, second, tmp_path).survivors == ("compose.yaml:1: drop services",)
+
+
+def test_only_the_tests_that_use_a_file_are_run(hello, tmp_path, copies):
+    """Against a mutant run the tests that fail where its file is spoilt and those that name it, the best one first."""
+    made = copies(lambda files: "t.py::test_user" if "FROM" not in files["Dockerfile"] else "")
+    trial.score(hello, top=tmp_path)
+    [copy] = made
+    plain, *rest = copy.asked
+
+    assert plain == ("--on-engine", *copy.tests)
+    assert {arguments[1:] for arguments in rest} == {
+        ("t.py::test_user",),
+        ("tests/examples/test_hello.py::test_compose",),
+    }
+
+
+def test_an_own_mutant_is_held_to_its_claim(hello, tmp_path, copies):
     """A mutant that lists a claim is tried against that claim alone."""
     (tmp_path / mutants.FILE).write_text(
         '[[hello.mutant]]\npath = "Dockerfile"\nold = "1\\n"\nnew = "2\\n"\nclaim = "test_user"\n'
     )
     (hello.root / "Dockerfile").write_text("USER 1\n")
-    asked = []
-    _tests(
-        monkeypatch,
-        lambda files, arguments: asked.append(arguments) or ("x" if "USER 1" not in files["Dockerfile"] else ""),
-    )
-    trial.score(hello, tmp_path)
+    made = copies(_user)
+    trial.score(hello, top=tmp_path)
 
-    assert asked[-1] == ("--on-engine", "tests/examples/test_hello.py::test_user")
+    assert made[0].asked[-1] == ("--on-engine", "tests/examples/test_hello.py::test_user")
 
 
-def test_tests_that_fail_anyway_tell_nothing(hello, tmp_path, monkeypatch):
+def test_tests_that_fail_anyway_tell_nothing(hello, tmp_path, copies):
     """Where a test fails without any fault, no fault is tried."""
-    _tests(monkeypatch, lambda files, _: "test_hello.py::test_user")
+    copies(lambda files: "t.py::test_user")
 
     with pytest.raises(DrydockError, match="test_user fails without any fault"):
-        trial.score(hello, tmp_path)
+        trial.score(hello, top=tmp_path)
 
 
-def test_a_run_of_the_tests_names_what_failed(tmp_path):
-    """Of a run of pytest the first failure is named; a run that could not begin is no failure."""
-    (tmp_path / "test_a.py").write_text("def test_b():\n    pass\n\n\ndef test_c():\n    assert False\n")
+@pytest.fixture(name="real")
+def _real(tmp_path, hello, monkeypatch):
+    """A real copy whose tests are plain ones: without Drydock's plugin, which would ask for an engine."""
+    top = tmp_path / "top"
+    (top / "tests/examples").mkdir(parents=True)
+    (top / "tests/test_security.py").write_text(
+        "import pytest\n\n@pytest.mark.parametrize('slug', ['hello'])\ndef test_a(slug):\n    pass\n"
+    )
+    (top / "conftest.py").write_text(
+        "import time\n\ndef pytest_addoption(parser):\n    parser.addoption('--on-engine', action='store_true')\n"
+        "    parser.addoption('--no-ledger', action='store_true')\n"
+    )
+    (top / "tests/examples/test_transcripts.py").write_text("")
+    (top / "tests/examples/test_hello.py").write_text(
+        "import time\nfrom pathlib import Path\n\nPLACE = Path(__file__).parents[2] / 'examples/hello/Dockerfile'\n\n"
+        "def test_b():\n    pass\n\ndef test_c():\n    assert 'USER' in PLACE.read_text()\n\n"
+        "def test_d():\n    time.sleep(60 if 'SLOW' in PLACE.read_text() else 0)\n"
+    )
+    shutil.copytree(ROOT / "drydock", top / "drydock", ignore=shutil.ignore_patterns("__pycache__", "site"))
+    with trial.Copy(hello, top) as copy:
+        yield copy
 
-    assert trial._failed(tmp_path, "test_a.py") == "test_a.py::test_c"
-    assert trial._failed(tmp_path, "test_a.py", "-k", "test_b") == ""
+
+def test_a_copy_runs_tests_again_and_again(real):
+    """Of each run the first failure is named; a fault of a file is seen though the tests were collected before it."""
+    tests = "tests/examples/test_hello.py"
+
+    assert real.failed("-k", "[hello]", trial.STATIC) == ""
+    assert real.failed("--on-engine", *real.tests) == ""
+    (real.place / "Dockerfile").write_text("FROM a:1\n")
+    assert real.failed("--on-engine", *real.tests) == f"{tests}::test_c"
+    assert real.failed("--on-engine", f"{tests}::test_b") == ""
     with pytest.raises(DrydockError, match="exit 4"):
-        trial._failed(tmp_path, "test_gone.py")
+        real.failed("test_gone.py")
+
+
+def test_what_ends_nothing_is_ended(real, monkeypatch):
+    """A mutant on which a test hangs is ended at the limit, which counts as noticed, and the next one is tried."""
+    monkeypatch.setattr(trial, "LIMIT", 0.5)
+    before = (real.place / "Dockerfile").read_text()
+    (real.place / "Dockerfile").write_text(f"{before}# SLOW\n")
+
+    assert real.failed("--on-engine", *real.tests) == "the limit of 0.5 s"
+    monkeypatch.setattr(trial, "LIMIT", 60)
+    (real.place / "Dockerfile").write_text(before)
+    assert real.failed("--on-engine", *real.tests) == ""
 
 
 def test_scores_survive_the_file(tmp_path):

@@ -122,6 +122,19 @@ def test_nothing_is_excused_that_is_not_there():
 
 
 @pytest.mark.parametrize("slug", EXAMPLES)
+def test_ports_and_bases_are_safe_to_copy(slug):
+    """Ports are published on 127.0.0.1 and chosen by the engine; no image is called latest."""
+    example = EXAMPLES[slug]
+    compose = example.read("compose.yaml")
+    dockerfiles = [example.read(name) for name in example.files if name.startswith("Dockerfile")]
+    published = re.findall(r'^\s*- "?([\d.:]*\d+(?:/tcp)?)"?\s*$', compose, re.MULTILINE)
+
+    assert all(port.startswith("127.0.0.1::") for port in published), published
+    assert not [text for text in [compose, *dockerfiles] if re.search(r"(?:FROM|image:)\s+\S+:latest\b", text)]
+    assert not [text for text in dockerfiles if re.search(r"^#\s*syntax=(?!127\.0\.0\.1)", text, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("slug", EXAMPLES)
 def test_a_zip_holds_the_examples_files_and_leads_nowhere_else(slug):
     """A zip unpacks into one folder of the example's name: no link, no absolute path, no way up."""
     with zipfile.ZipFile(io.BytesIO(EXAMPLES[slug].zip())) as archive:
