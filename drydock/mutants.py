@@ -92,7 +92,7 @@ def derived(example: Example) -> list[Mutant]:
 def of_dockerfile(path: str, text: str) -> Iterator[Mutant]:
     """Yield each instruction dropped, lists as shell forms, tags as ``latest``, and a COPY behind its successor."""
     lines = text.splitlines()
-    steps = list(_instructions(lines))
+    steps = list(instructions(lines))
     for index, (first, last, word, rest) in enumerate(steps):
         yield _edited(path, lines, first, last, [], f"drop {_short(lines[first:last])}")
         if word in ("CMD", "ENTRYPOINT") and _shell(rest):
@@ -122,8 +122,10 @@ def _short(lines: Sequence[str]) -> str:
     return " ".join(" ".join(line.rstrip("\\") for line in lines).split())[:80]
 
 
-def _instructions(lines: Sequence[str]) -> Iterator[tuple[int, int, str, str]]:
-    """Yield the first line of each instruction, that behind its last one, its word, and the rest of its first line."""
+def instructions(lines: Sequence[str]) -> Iterator[tuple[int, int, str, str]]:
+    """Yield the first line of each instruction of a Dockerfile, that behind its last one, its word in capitals, and the
+    rest of its first line. Comments are left out, and what a heredoc holds.
+    """
     at = 0
     while at < len(lines):
         found = None if lines[at].lstrip().startswith("#") else _INSTRUCTION.match(lines[at])

@@ -34,10 +34,11 @@ from drydock.mutants import Mutant, Score, derived, listed, load, save
 
 #: What the tests need beside the example and its test.
 NEEDED: tuple[str, ...] = ("conftest.py", "pyproject.toml", "drydock", "base-images", "requirements.txt")
-NEEDED += ("tests/conftest.py", "tests/test_security.py", "tests/test_site.py")
-NEEDED += ("tests/examples/differences.toml", "tests/examples/hardening.toml", "tests/examples/test_transcripts.py")
+NEEDED += ("tests/conftest.py", "tests/test_conventions.py", "tests/test_security.py", "tests/test_site.py")
+NEEDED += ("tests/examples/differences.toml", "tests/examples/hardening.toml", "tests/examples/conventions.toml")
+NEEDED += ("tests/examples/test_transcripts.py",)
 #: Checks of files, which need no engine.
-STATIC = "tests/test_security.py"
+STATIC = ("tests/test_conventions.py", "tests/test_security.py")
 #: What a Dockerfile or a Compose file holds that is spoilt: neither can be read.
 SPOILT = "spoilt on purpose: [\n"
 #: Seconds after which a mutant that ends nothing is ended: that it takes so long was noticed.
@@ -94,7 +95,7 @@ class Copy:
         self._output = self.folder / "output.txt"
         self.tests = (f"tests/examples/{example.test.name}", "tests/examples/test_transcripts.py")
         pipe = subprocess.PIPE
-        self._server = start(self.folder, "drydock.warm", STATIC, *self.tests, stdin=pipe, stderr=pipe)
+        self._server = start(self.folder, "drydock.warm", *STATIC, *self.tests, stdin=pipe, stderr=pipe)
         self._running = 0
         self._live.add(self)
 
@@ -191,7 +192,7 @@ class Trial:
             return found
 
     def _static(self) -> str:
-        return self._copy.failed("-k", f"[{self._example.slug}]", STATIC)
+        return self._copy.failed("-k", f"[{self._example.slug}]", *STATIC)
 
     def _using(self, path: str) -> list[str]:
         """Return the tests that use the file: those that fail where it is spoilt, and those that name it.

@@ -42,7 +42,8 @@ def _plain(loader, node):
     return loader.construct_sequence(node, deep=True) if isinstance(node, yaml.SequenceNode) else node.value
 
 
-def _services(example, name="compose.yaml"):
+def services(example, name="compose.yaml"):
+    """Return the services of a Compose file, by name."""
     known = yaml.load(example.read(name), _Compose) or {}
     return {service: fields or {} for service, fields in (known.get("services") or {}).items()}
 
@@ -64,7 +65,7 @@ def test_ports_are_published_to_this_machine_only(slug):
     published = {}
     for name in example.files:
         if re.fullmatch(r"compose.*\.ya?ml", name):
-            ports = [port for fields in _services(example, name).values() for port in fields.get("ports") or ()]
+            ports = [port for fields in services(example, name).values() for port in fields.get("ports") or ()]
             published[f"{slug}/{name}"] = [
                 port["host_ip"] + ":" if isinstance(port, dict) else str(port) for port in ports
             ]
@@ -80,7 +81,7 @@ def _user(example, fields):
     build = fields.get("build")
     other = re.fullmatch(r"\$\{COMPOSE_PROJECT_NAME\}-(\w+)", str(fields.get("image", "")))
     if not fields.get("user") and not build and other:
-        return _user(example, _services(example)[other[1]])
+        return _user(example, services(example)[other[1]])
     build = build if isinstance(build, dict) else {"context": build or "."}
     file = posixpath.normpath(f"{build.get('context', '.')}/{build.get('dockerfile', 'Dockerfile')}")
     built = re.findall(r"^USER\s+(\S+)", example.read(file), re.MULTILINE) if "build" in fields else []
@@ -104,7 +105,7 @@ def _lacks(example, fields):
 @pytest.mark.parametrize("slug", EXAMPLES)
 def test_services_do_without_what_they_do_not_need(slug):
     """A service is not root, cannot write, and has no capability; hardening.toml has those who do, and why."""
-    found = {service: [*_lacks(EXAMPLES[slug], fields)] for service, fields in _services(EXAMPLES[slug]).items()}
+    found = {service: [*_lacks(EXAMPLES[slug], fields)] for service, fields in services(EXAMPLES[slug]).items()}
     listed = tomllib.loads((ROOT / "tests/examples/hardening.toml").read_text()).get(slug, {})
 
     assert {service: lacks for service, lacks in found.items() if lacks} == {

@@ -1,0 +1,136 @@
+"""What every example keeps to, because its files are copied; conventions.toml lists those that do not, and why."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import tomllib
+from dataclasses import dataclass, field, replace
+
+import pytest
+from test_security import services
+
+from drydock import ROOT, example as examples
+from drydock.mutants import instructions
+
+EXAMPLES = examples.load()
+#: What a health check says: how it asks, how often, how long an answer may take, and the same for the start.
+CHECKED = {"test", "interval", "timeout", "start_period", "start_interval"}
+
+#: What a place in an image begins with that needs no WORKDIR, or is not read here: a variable, a list, a further line.
+ABSOLUTE = ("/", "$", '"', "\\")
+
+
+@dataclass
+class Stage:
+    """What a stage of a Dockerfile has, with what it took over from the stage that it is built on."""
+
+    user: str = ""
+    folder: str = ""
+    command: list[str] = field(default_factory=list)
+    ports: set[str] = field(default_factory=set)
+    problems: set[str] = field(default_factory=set)
+
+
+def stages(text: str) -> dict[str, Stage]:
+    """Return the stages of a Dockerfile, in their order, by name or number; what precedes the first is left out."""
+    found: dict[str, Stage] = {}
+    stage = Stage()
+    for _, _, word, rest in instructions(text.splitlines()):
+        words = rest.split()
+        if word == "FROM":
+            parent = found.get(words[0], Stage())
+            stage = replace(parent, command=[*parent.command], ports={*parent.ports}, problems=set())
+            found[words[2] if len(words) > 2 else str(len(found))] = stage
+        elif word == "USER":
+            stage.user = words[0]
+        elif word == "WORKDIR":
+            stage.folder = rest
+        elif word in ("CMD", "ENTRYPOINT"):
+            stage.command.append(rest)
+        elif word == "EXPOSE":
+            stage.ports |= {port.partition("/")[0] for port in words}
+        elif word in ("COPY", "ADD") and words[-1][:1] not in ABSOLUTE and not stage.folder:
+            stage.problems.add("folder")
+    return found
+
+
+def lacks(text: str) -> set[str]:
+    """Return what a Dockerfile does without.
+
+    ``user``: a number that is not 0, in the last stage. ``command``: what the last stage runs, said here and not by its
+    base. ``list``: each command as a list. ``folder``: a WORKDIR, where COPY is given a relative place.
+    """
+    every = list(stages(text).values())
+    last = every[-1]
+    number = re.match(r"(\d+)(?::\d+)?$", last.user)
+    return {
+        *([] if number and int(number[1]) else ["user"]),
+        *([] if last.command else ["command"]),
+        *(["list"] if any(not command.startswith("[") for stage in every for command in stage.command) else []),
+        *(problem for stage in every for problem in stage.problems),
+    }
+
+
+def unlike(example: examples.Example) -> dict[str, set[str]]:
+    """Return in what the example's files do not keep to what is usual, by file."""
+    found = {}
+    for name in example.files:
+        file = posixpath.basename(name)
+        if re.fullmatch(r"Dockerfile(\.\w[\w-]*)?", file):
+            found[name] = lacks(example.read(name))
+    for name, fields in services(example).items():
+        checked = set(fields.get("healthcheck") or CHECKED)
+        found[f"compose.yaml {name}"] = {
+            *CHECKED.difference(checked),
+            *(f"EXPOSE {port}" for port in sorted(published(fields) - exposed(example, fields))),
+        }
+    return {place: what for place, what in found.items() if what}
+
+
+def published(fields: dict) -> set[str]:
+    """Return the container's ports that a service publishes."""
+    ports = [str(port["target"] if isinstance(port, dict) else port) for port in fields.get("ports") or ()]
+    return {re.search(r"(\d+)(?:/\w+)?$", port)[1] for port in ports} if "build" in fields else set()
+
+
+def exposed(example: examples.Example, fields: dict) -> set[str]:
+    """Return the ports that the image of a service says it listens at, where it is built here."""
+    if not published(fields):
+        return set()
+    build = fields["build"] if isinstance(fields["build"], dict) else {"context": fields["build"]}
+    file = posixpath.normpath(f"{build.get('context', '.')}/{build.get('dockerfile', 'Dockerfile')}")
+    every = stages(example.read(file))
+    return every[build.get("target", [*every][-1])].ports
+
+
+@pytest.mark.parametrize("slug", EXAMPLES)
+def test_what_is_copied_is_as_usual(slug):
+    """An image says its user, command, folder and ports as it should, and a health check all that it can."""
+    listed = tomllib.loads((ROOT / "tests/examples/conventions.toml").read_text()).get(slug, {})
+
+    assert unlike(EXAMPLES[slug]) == {place: {*line["lacks"]} for place, line in listed.items()}
+    assert all(line["why"] for line in listed.values())
+
+
+def test_nothing_is_excused_that_is_not_there():
+    """Who is excused is an example that there is."""
+    assert set(tomllib.loads((ROOT / "tests/examples/conventions.toml").read_text())) <= set(EXAMPLES)
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ('FROM a\nWORKDIR /a\nCOPY a .\nUSER 10001:10001\nCMD ["a"]\n', set()),
+        ('FROM a\nUSER 0\nCMD ["a"]\n', {"user"}),
+        ('FROM a\nUSER app\nENTRYPOINT ["a"]\n', {"user"}),
+        ("FROM a\nUSER 1\n", {"command"}),
+        ('FROM a AS b\nCMD a\nFROM c\nUSER 1\nCMD ["a"]\n', {"list"}),
+        ('FROM a\nUSER 1\nCOPY --from=b /a ./\nCMD ["a"]\n', {"folder"}),
+        ('FROM a AS b\nWORKDIR /a\nUSER 1\nCMD ["a"]\nFROM b\nCOPY a .\n', set()),
+        ('FROM a\nCOPY ["a", "/b"]\nCOPY a /b\nCOPY a $HOME/\nUSER 1\nCMD ["a"]\n', set()),
+    ],
+)
+def test_what_a_dockerfile_lacks(text, missing):
+    """What is missing is told, and a stage has what the stage below it has."""
+    assert lacks(text) == missing
