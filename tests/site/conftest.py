@@ -14,13 +14,11 @@ import pytest
 from browsing import Site, serving
 from playwright.sync_api import Browser, sync_playwright
 
-#: Names under which a Chromium is found; Debian's is the first.
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Ask for the folder of the built site."""
     parser.addoption("--site", metavar="FOLDER", help="the built site that the tests in tests/site drive")
+    parser.addoption("--browser", metavar="PROGRAM", default="chromium", help="the Chromium that drives it")
     parser.addoption("--pictures", metavar="FOLDER", help="keep what pages look like, on a screen and on paper")
 
 
@@ -58,11 +56,12 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Start the browser that is installed. Without one the tests fail: a skip would pass for a proof."""
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """Start the browser. Where it is not installed the tests fail: a skip would pass for a proof."""
+    wanted = request.config.getoption("--browser")
+    program = shutil.which(wanted)
     if program is None:
-        pytest.fail(f"no browser: none of {', '.join(BROWSERS)} is installed; run: apt-get install chromium")
+        pytest.fail(f"there is no {wanted}; run: apt-get install chromium, or name another Chromium by --browser")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield started
