@@ -29,6 +29,7 @@ class Stage:
     folder: str = ""
     command: list[str] = field(default_factory=list)
     ports: set[str] = field(default_factory=set)
+    healthcheck: bool = False
     problems: set[str] = field(default_factory=set)
 
 
@@ -48,6 +49,8 @@ def stages(text: str) -> dict[str, Stage]:
             stage.folder = rest
         elif word in ("CMD", "ENTRYPOINT"):
             stage.command.append(rest)
+        elif word == "HEALTHCHECK":
+            stage.healthcheck = rest != "NONE"
         elif word == "EXPOSE":
             stage.ports |= {port.partition("/")[0] for port in words}
         elif word in ("COPY", "ADD") and words[-1][:1] not in ABSOLUTE and not stage.folder:
@@ -84,6 +87,7 @@ def unlike(example: examples.Example) -> dict[str, set[str]]:
         found[f"compose.yaml {name}"] = {
             *CHECKED.difference(checked),
             *(f"EXPOSE {port}" for port in sorted(published(fields) - exposed(example, fields))),
+            *(["health check"] if fields.get("ports") and not checks_health(example, fields) else []),
         }
     return {place: what for place, what in found.items() if what}
 
@@ -96,12 +100,20 @@ def published(fields: dict) -> set[str]:
 
 def exposed(example: examples.Example, fields: dict) -> set[str]:
     """Return the ports that the image of a service says it listens at, where it is built here."""
-    if not published(fields):
-        return set()
+    return built(example, fields).ports if published(fields) else set()
+
+
+def checks_health(example: examples.Example, fields: dict) -> bool:
+    """Say whether a service or the image that it builds has a health check."""
+    return "healthcheck" in fields or ("build" in fields and built(example, fields).healthcheck)
+
+
+def built(example: examples.Example, fields: dict) -> Stage:
+    """Return the stage that a service builds."""
     build = fields["build"] if isinstance(fields["build"], dict) else {"context": fields["build"]}
     file = posixpath.normpath(f"{build.get('context', '.')}/{build.get('dockerfile', 'Dockerfile')}")
     every = stages(example.read(file))
-    return every[build.get("target", [*every][-1])].ports
+    return every[build.get("target", [*every][-1])]
 
 
 @pytest.mark.parametrize("slug", EXAMPLES)

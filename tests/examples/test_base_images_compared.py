@@ -120,3 +120,18 @@ def test_sizes(survey, measure):
 
     assert sizes[DISTROLESS] < sizes[DEBIAN] / 10
     assert sizes[BUSYBOX] < sizes[DEBIAN] / 10
+
+
+def test_compose_runs_both(docker, folder, prefix):
+    """Each service of the Compose file puts the program on the base that it names."""
+    compose = ["compose", "--project-directory", str(folder), "--project-name", f"{prefix}-compose"]
+    told = {
+        service: docker(*compose, "run", "--build", "--rm", service, timeout=600).stdout
+        for service in ("slim", "distroless")
+    }
+    docker(*compose, "down", "--rmi", "local")
+
+    assert re.search(r"^system  +Debian", told["slim"], re.MULTILINE)
+    assert re.search(r"^shell  +/\S*sh$", told["slim"], re.MULTILINE)
+    assert re.search(r"^shell  +-", told["distroless"], re.MULTILINE)
+    assert re.search(r"^user  +65532", told["distroless"], re.MULTILINE)

@@ -260,6 +260,23 @@ def test_compose_serves_the_folder(compose, folder):
     assert (folder / "site" / "index.html").read_text() == "edited"
 
 
+def test_compose_mounts_read_only(compose):
+    """Mounted read_only by Compose, not even root in the container can write into the folder."""
+    compose("up", "--detach", "--build", "--wait")
+    done = compose("exec", "--user", "0", "web", "touch", "/site/new", check=False)
+
+    assert "Read-only file system" in done.stderr
+
+
+def test_compose_stops_at_once(compose, docker):
+    """With init, the server hears the request to stop, and ends by it: its status is 143, and not 137."""
+    compose("up", "--detach", "--build", "--wait")
+    container = compose("ps", "--quiet", "web").stdout.strip()
+    compose("stop")
+
+    assert docker("inspect", "--format", "{{.State.ExitCode}}", container).stdout.strip() == "143"
+
+
 def test_compose_refuses_a_missing_folder(compose, folder):
     """With create_host_path off, Compose refuses to start without the folder, and makes none."""
     compose("build")

@@ -172,6 +172,10 @@ def test_compose_sets_the_same_limits(docker, folder, prefix):
     """Compose sets all these limits from compose.yaml."""
     compose = ["compose", "--project-directory", str(folder), "--project-name", f"{prefix}-compose"]
     found = rows(docker(*compose, "run", "--build", "--rm", "limits", timeout=300).stdout)
+    docker(*compose, "create")
+    container = docker(*compose, "ps", "--all", "--quiet", "limits").stdout.strip()
+    swap = docker("inspect", "--format", "{{.HostConfig.MemorySwap}}", container).stdout.strip()
     docker(*compose, "down", "--rmi", "local")
 
+    assert int(swap) == 64 * 1024 * 1024
     assert [limit for limit, *_ in found.values()] == ["64 MiB", "0.5", "20", "128 MiB", "256"]
