@@ -259,9 +259,14 @@ def matrix(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def mutants(session: nox.Session) -> None:
-    """Put small faults into copies of the examples; each has to turn a test red. `-- slug ...` picks. Takes hours."""
+    """Put small faults into copies of the examples; each has to turn a test red. `-- slug ...` picks. Takes hours.
+
+    Where nothing has changed since the last time, only what no test noticed is tried again; `--all` tries everything.
+    """
     install(session)
-    session.run("python", "-m", "drydock.trial", *session.posargs)
+    # After Ctrl-C the tests take away what they made.
+    command = ["python", "-m", "drydock.trial", f"--workers={workers()}", *session.posargs]
+    session.run(*command, interrupt_timeout=60, terminate_timeout=60)
 
 
 @nox.session(default=False)
