@@ -114,7 +114,7 @@ class Example:
         found: dict[str, list[str]] = {}
         still_open: dict[str, int] = {}
         for number, line in enumerate(_lines(self.read(name)), start=1):
-            marker = MARKER.match(line)
+            marker = _marker(line)
             if marker is None:
                 for region in still_open:
                     found[region].append(line)
@@ -140,7 +140,7 @@ class Example:
         """
         regions = self.regions(name)
         if region is None:
-            return "\n".join(line for line in _lines(self.read(name)) if not MARKER.match(line)).strip("\n")
+            return "\n".join(line for line in _lines(self.read(name)) if not _marker(line)).strip("\n")
         if region not in regions:
             raise MissingError(f"no region {region!r} in {self._shown(name)}{near(region, regions)}")
         return regions[region]
@@ -227,13 +227,17 @@ def _walk(folder: Path, root: Path) -> Iterator[str]:
             continue
         if entry.is_dir() and not entry.is_symlink():
             yield from _walk(entry, root)
-        elif entry.is_file() and entry.resolve().is_relative_to(root.resolve()):
+        elif entry.is_file() and (not entry.is_symlink() or entry.resolve().is_relative_to(root.resolve())):
             yield entry.relative_to(root).as_posix()
 
 
 def _lines(text: str) -> list[str]:
     """Return the lines of a file as a shell or a builder counts them: a form feed, for one, ends none."""
     return text.replace("\r\n", "\n").split("\n")
+
+
+def _marker(line: str) -> re.Match[str] | None:
+    return MARKER.match(line) if "region: " in line else None  # few lines are worth a look
 
 
 def _runnable(path: Path) -> bool:

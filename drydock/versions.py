@@ -108,9 +108,13 @@ def _pattern(name: str) -> re.Pattern[str] | None:
     return _IMAGE if base.startswith("compose") and base.endswith((".yaml", ".yml")) else None
 
 
-def users(image: str, examples: Iterable[Example]) -> list[Example]:
-    """Return the examples that use `image`."""
-    return [example for example in examples if any(used == image for _, used in uses(example))]
+def users(examples: Iterable[Example]) -> dict[str, list[Example]]:
+    """Return the examples that use each image from elsewhere."""
+    found: dict[str, list[Example]] = {}
+    for example in examples:
+        for image in {image for _, image in uses(example)}:
+            found.setdefault(image, []).append(example)
+    return found
 
 
 def findings(versions: Versions, examples: Iterable[Example], today: datetime.date) -> tuple[list[str], list[str]]:

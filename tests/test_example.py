@@ -73,6 +73,16 @@ def test_a_path_that_leaves_the_example_is_refused(hello, tmp_path, name):
     assert "link" not in hello.files
 
 
+def test_a_link_within_the_example_is_a_file_of_it(hello):
+    """A link to a file is one, and a link to a folder is none, which would have the same files twice."""
+    (hello.root / "again").symlink_to("Dockerfile")
+    (hello.root / "folder").symlink_to("transcripts")
+
+    assert "again" in hello.files
+    assert hello.read("again") == hello.read("Dockerfile")
+    assert not [name for name in hello.files if name.startswith("folder")]
+
+
 def test_unknown_names_come_with_the_near_ones(hello):
     """A missing file, region or transcript is answered with the names there are."""
     with pytest.raises(MissingError, match="did you mean Dockerfile"):

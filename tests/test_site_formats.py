@@ -9,16 +9,21 @@ import shutil
 import struct
 import xml.etree.ElementTree as ET
 import zipfile
+from types import SimpleNamespace
 
 import pytest
+from docutils.utils import new_document
 from test_site import site
 
 from drydock import ROOT
 from drydock.evidence import Claim
+from drydock.site.captions import Caption
 from drydock.site.fold import folds
 from drydock.site.formats import CARD
-from drydock.site.markdown import fenced
-from drydock.site.proof import LISTED
+from drydock.site.markdown import Page, fenced
+from drydock.site.proof import LISTED, Rests
+from drydock.site.sentences import Said
+from drydock.site.tables import Rows
 
 __all__ = ["site"]
 
@@ -51,6 +56,26 @@ def test_a_table_of_evidence_as_markdown(site):
     site.record("greeting", claims={"a": Claim("It `greets`.", "passed")})
 
     assert "| It `greets`. | ✓ upheld |" in site.build().text("examples/greeting.md")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Caption("hello", "", "two `layers`, [told](of.md)", Said("run on Docker 28 · 2026-01-02", "a store", "badge")),
+        Caption("hello", "", "", Said("not run yet")),
+        Rows(("", "Wh`a`t"), ((Said("one"), Said("`a|b`\nc")), (Said(""), Said("`` ` ``", "told"))), "kind", stub=True),
+        Rests("hello", "1 of 2", ("It `runs`.", "It\nstops.")),
+        Rests("hello", "1 of 2", ()),
+    ],
+    ids=str,
+)
+def test_a_part_as_markdown_is_what_its_nodes_would_be(part):
+    """What is made when a page is written says in each form the same."""
+    doctree = new_document("page")
+    doctree += part.nodes()
+    app = SimpleNamespace(builder=None, env=None)
+
+    assert f"{part.markdown(None, 'page')}\n" == Page(app, "page").text(doctree)
 
 
 def test_a_fence_is_longer_than_what_it_holds():

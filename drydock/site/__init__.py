@@ -45,7 +45,7 @@ from drydock.site.directives import (
     TranscriptDirective,
 )
 from drydock.site.exercise import ExerciseDirective
-from drydock.site.lexer import ConsoleLexer
+from drydock.site.lexer import FREQUENT, ConsoleLexer
 from drydock.site.own_page import ExamplePageDirective
 from drydock.site.proof import ClaimsDirective, TotalsDirective
 from drydock.site.scores import MutantsDirective, SoakDirective
@@ -78,6 +78,8 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("soak", SoakDirective)
     app.add_role("measured", MeasuredRole())
     app.add_lexer("console", ConsoleLexer)
+    for name, lexer in FREQUENT.items():
+        app.add_lexer(name, lexer)
     PygmentsBridge.html_formatter = Formatter  # where Sphinx asks for another one to be named
     app.add_node(nodes.literal_block, override=True, html=(fold.visit, HTML5Translator.depart_literal_block))
 

@@ -60,6 +60,14 @@ class Caption:
         head = f'<span class="drydock-name">{said}</span> {self.badge.html()}{download}'
         return Markup(f'<p class="drydock-caption">{head}</p>')
 
+    def markdown(self, builder: Builder, docname: str) -> str:
+        """Return its text; a block's leads to its file."""
+        if not self.path:
+            return f"{' · '.join(filter(None, [self.slug, plain(self.said)]))} {self.badge.text}"
+        path = f"{self.slug}/{self.path}"
+        link = f"[{path}]({target(builder, docname, f'{FOLDER}/{path}')})"
+        return " · ".join(filter(None, [link, self.said, self.badge.text]))
+
     def nodes(self) -> list[nodes.Node]:
         """Return its text."""
         named = " / ".join(filter(None, [self.slug, self.path]))

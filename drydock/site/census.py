@@ -76,8 +76,7 @@ class Census:
 def read(app: Sphinx, doctree: nodes.document) -> None:
     """Note the blocks of a page that was just read, and report those that no example owns."""
     page = current(app.env)
-    for node in doctree.findall(_is_block):
-        assert isinstance(node, nodes.Element)
+    for node in filter(_is_block, doctree.findall(nodes.FixedTextElement)):
         block = owner(node)
         if block is not None:
             page.blocks.append(block)
@@ -87,7 +86,7 @@ def read(app: Sphinx, doctree: nodes.document) -> None:
             warn(Subtype.UNBOUND, "a block that no example owns; show it with {example} or {transcript}", node)
 
 
-def _is_block(node: nodes.Node) -> bool:
+def _is_block(node: nodes.FixedTextElement) -> bool:
     if isinstance(node, nodes.raw):
         return "<pre" in node.astext().lower()
     return isinstance(node, (nodes.literal_block, nodes.doctest_block))
@@ -99,7 +98,10 @@ def count(env: BuildEnvironment) -> Census:
     blocks = [block for page in every.values() for block in page.blocks]
     kinds = Counter("region" if block.region else block.kind for block in blocks)
     steps = {(slug, name, step.command): step for slug, name, step in _steps(env)}
-    seen = {(block.slug, PurePosixPath(block.path).stem, command) for block in blocks for command in block.steps}
+    seen: set[tuple[str, str, str]] = set()
+    for block in blocks:
+        name = PurePosixPath(block.path).stem
+        seen.update((block.slug, name, command) for command in block.steps)
     return Census(
         pages=len(env.found_docs),
         examples=len(shelf(env).examples),

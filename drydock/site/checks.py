@@ -92,7 +92,8 @@ def _stale(run: Run | None, example: Example, known: Shelf) -> str:
     unproven = ", ".join(name for name in example.transcripts if name not in run.transcripts)
     if unproven:
         return f"no evidence of the transcripts {unproven}"
-    unknown = ", ".join(name for name in run.claims if name not in _tests(example)) if example.test.is_file() else ""
+    tests = _tests(example) if example.test.is_file() else run.claims
+    unknown = ", ".join(name for name in run.claims if name not in tests)
     return f"it names claims that no test has: {unknown}" if unknown else ""
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pygments.formatters import HtmlFormatter
 from pygments.token import STANDARD_TYPES, Name, Punctuation, Whitespace, _TokenType
@@ -16,6 +16,19 @@ PLAIN: Final = frozenset({Whitespace, Punctuation, Name, Name.Other})
 
 class Formatter(HtmlFormatter):
     """Leaves words of these kinds, and spaces, as they are. They were most of the marks in the code of a page."""
+
+    ttype2class: dict[_TokenType, str]
+    class2style: dict[str, tuple[str, _TokenType, int]]
+    #: Both of them, by the style and the prefix of its classes.
+    _styles: ClassVar[dict[tuple[object, str], tuple[dict[_TokenType, str], dict[str, Any]]]] = {}
+
+    def _create_stylesheet(self) -> None:
+        """Work out a style once, for Sphinx makes a formatter for each block."""
+        key = self.style, self.classprefix
+        if key not in self._styles:
+            super()._create_stylesheet()
+            self._styles[key] = self.ttype2class, self.class2style
+        self.ttype2class, self.class2style = self._styles[key]
 
     def _get_css_classes(self, ttype: _TokenType) -> str:
         """Return the class of a word of this type; where there is none, no mark is put around it.

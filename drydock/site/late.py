@@ -24,6 +24,9 @@ class Part(Protocol):
     def html(self, builder: Builder, docname: str) -> Markup:
         """Return it as HTML on the page `docname`, with links to what `builder` has."""
 
+    def markdown(self, builder: Builder, docname: str) -> str:
+        """Return it as Markdown for the page `docname`, as the Markdown of its nodes would be."""
+
     def nodes(self) -> list[nodes.Node]:
         """Return it as standard nodes, for builders of other formats."""
 
@@ -35,8 +38,7 @@ def held(part: Part) -> nodes.container:
 
 def render(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Put the parts of one page where their places were held."""
-    for node in list(doctree.findall(lambda node: isinstance(node, nodes.container) and KEY in node)):
-        assert isinstance(node, nodes.container)
+    for node in [node for node in doctree.findall(nodes.container) if KEY in node]:
         part: Part = node[KEY]
         if app.builder.format == "html":
             node.replace_self(nodes.raw("", str(part.html(app.builder, docname)), format="html"))

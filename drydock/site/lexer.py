@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pygments.lexer import Lexer, do_insertions
 from pygments.lexers import get_lexer_for_filename
+from pygments.lexers.configs import DockerLexer
+from pygments.lexers.data import YamlLexer
 from pygments.lexers.shell import BashLexer
 from pygments.token import Generic, _TokenType
 from pygments.util import ClassNotFound
@@ -22,7 +24,9 @@ SHIELD = "\N{WORD JOINER}"
 #: Pygments looks through hundreds of lexers.
 BY_SUFFIX = {".console": "console", ".sql": "sql", ".txt": "text", ".conf": "nginx", ".env": "bash", ".html": "html"}
 BY_SUFFIX |= {".py": "python", ".go": "go", ".yaml": "yaml", ".json": "json", ".toml": "toml", ".sh": "bash"}
-BY_SUFFIX |= {".mod": "text", ".sum": "text"}
+BY_SUFFIX |= {".mod": "text", ".sum": "text", ".js": "javascript", ".c": "c", ".jq": "text", ".yml": "yaml"}
+#: What most blocks are. Sphinx knows a lexer that it was told of; for any other, Pygments looks again for each block.
+FREQUENT: Final[dict[str, type[Lexer]]] = {"docker": DockerLexer, "yaml": YamlLexer}
 
 _BASH = BashLexer()
 
@@ -34,13 +38,12 @@ def guess(path: str, text: str) -> str:
     name = PurePosixPath(path).name
     if name.startswith("Dockerfile") or name.endswith(".Dockerfile"):
         return "docker"
-    if PurePosixPath(name).suffix in BY_SUFFIX:
-        return BY_SUFFIX[PurePosixPath(name).suffix]
     shebang = re.match(r"#!.*\b(bash|sh|python|node)", text)
     if shebang:
         return {"python": "python", "node": "js"}.get(shebang[1], "bash")
-    if not PurePosixPath(name).suffix:
-        return "text"
+    suffix = PurePosixPath(name).suffix
+    if suffix in BY_SUFFIX or not suffix:
+        return BY_SUFFIX.get(suffix, "text")
     try:
         return str(get_lexer_for_filename(name).aliases[0])
     except ClassNotFound:

@@ -11,9 +11,10 @@ from sphinx import addnodes
 from sphinx.environment.adapters.toctree import TocTree
 from sphinx_design.tabs import sd_tab_label
 
-from drydock.site.captions import Caption
 from drydock.site.late import KEY, Part
-from drydock.site.publish import FOLDER, publishes, target
+from drydock.site.publish import publishes, target
+from drydock.site.sentences import ticked
+from drydock.site.tables import piped
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -27,10 +28,10 @@ def write(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     if publishes(app.builder):
         place = app.outdir / f"{docname}.md"
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(_Page(app, docname).text(doctree), encoding="utf-8")
+        place.write_text(Page(app, docname).text(doctree), encoding="utf-8")
 
 
-class _Page:
+class Page:
     """One page on its way to Markdown."""
 
     def __init__(self, app: Sphinx, docname: str) -> None:
@@ -69,7 +70,8 @@ class _Page:
         if isinstance(node, (nodes.admonition, nodes.Admonition)):
             return ["\n".join(f"> {line}" for line in "\n\n".join(self._blocks(node.children, level)).split("\n"))]
         if isinstance(node, nodes.Element) and KEY in node:
-            return self._part(node[KEY], level)
+            part: Part = node[KEY]
+            return [part.markdown(self._builder, self._docname)]
         if isinstance(node, sd_tab_label):
             return [f"**{self._words(node)}**"]
         if isinstance(node, nodes.TextElement):
@@ -81,24 +83,14 @@ class _Page:
         found = None if node.get("hidden") else TocTree(self._env).resolve(self._docname, self._builder, node)
         return self._blocks(found.children, level) if found else []
 
-    def _part(self, part: Part, level: int) -> list[str]:
-        """Return what is made when the page is written; a block's caption leads to its file."""
-        if not isinstance(part, Caption) or not part.path:
-            return self._blocks(part.nodes(), level)
-        path = f"{part.slug}/{part.path}"
-        link = f"[{path}]({target(self._builder, self._docname, f'{FOLDER}/{path}')})"
-        return [" · ".join(filter(None, [link, part.said, part.badge.text]))]
-
     def _indented(self, item: nodes.Node, width: int, level: int) -> str:
         return "\n\n".join(self._blocks(item.children, level)).replace("\n", "\n" + " " * width)
 
     def _table(self, node: nodes.table) -> str:
-        rows = [[self._cell(entry) for entry in row.children] for row in node.findall(nodes.row)]
-        lines = [f"| {' | '.join(row)} |" for row in rows]
-        return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
+        return piped([[self._cell(entry) for entry in row.children] for row in node.findall(nodes.row)])
 
     def _cell(self, entry: nodes.Node) -> str:
-        return " ".join(self._blocks(entry.children)).replace("\n", " ").replace("|", "\\|")
+        return " ".join(self._blocks(entry.children)).replace("\n", " ")
 
     def _words(self, node: nodes.Node) -> str:
         return "".join(self._inline(child) for child in node.children)
@@ -109,7 +101,7 @@ class _Page:
         if isinstance(node, _SILENT):
             return ""
         if isinstance(node, nodes.literal):
-            return _code(node.astext())
+            return ticked(node.astext())
         if isinstance(node, nodes.reference) and "refuri" in node:
             return f"[{self._words(node)}]({_uri(node)})"
         if isinstance(node, nodes.inline) and "drydock_target" in node:
@@ -126,10 +118,6 @@ def _uri(node: nodes.reference) -> str:
     """Return where a link leads: among the pages, to the other page as Markdown."""
     uri = str(node["refuri"])
     return re.sub(r"\.html(?=#|$)", ".md", uri) if node.get("internal") else uri
-
-
-def _code(text: str) -> str:
-    return f"`{text}`" if "`" not in text else f"`` {text} ``"
 
 
 def fenced(text: str, language: str) -> str:

@@ -17,7 +17,7 @@ from drydock.site.directives import ExampleDirective
 from drydock.site.late import held
 from drydock.site.own_page import heading
 from drydock.site.pages import current, own
-from drydock.site.sentences import Said, marked, prose
+from drydock.site.sentences import Said, marked, prose, written
 from drydock.site.shelf import shelf
 
 if TYPE_CHECKING:
@@ -86,6 +86,11 @@ class Rests:
             '<p>Claims of <a class="reference internal" href="{2}">{0}</a></p>\n'
             '<ul class="simple">\n{3}\n</ul>\n</details>'
         ).format(self.slug, self.upheld, uri, items)
+
+    def markdown(self, builder: Builder, docname: str) -> str:
+        """Return them as a list."""
+        listed = "\n".join(f"- {written(claim)}" for claim in self.claims)
+        return "\n\n".join(filter(None, [f"{self.slug}: {self.upheld}", listed]))
 
     def nodes(self) -> list[nodes.Node]:
         """Return them as a list."""

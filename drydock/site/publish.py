@@ -53,12 +53,11 @@ def publishes(builder: Builder) -> bool:
 
 def link(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Make the links of one page lead to the published files, or take them out where there are none."""
-    for node in list(doctree.findall(lambda node: isinstance(node, nodes.inline) and "drydock_target" in node)):
-        assert isinstance(node, nodes.inline)
+    for each in [node for node in doctree.findall(nodes.inline) if "drydock_target" in node]:
         if publishes(app.builder):
-            node.replace_self(_linked(app.builder, docname, node))
-        elif "drydock_download" in node:
-            node.parent.remove(node)
+            each.replace_self(_linked(app.builder, docname, each))
+        elif "drydock_download" in each:
+            each.parent.remove(each)
     if app.builder.format != "html":
         for node in list(doctree.findall(nodes.abbreviation)):
             if "drydock_told" in node:

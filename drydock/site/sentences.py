@@ -29,6 +29,17 @@ def _code(text: str) -> str:
     return f'<code class="docutils literal notranslate">{escape(text)}</code>'
 
 
+@cache
+def written(text: str) -> str:
+    """Return the sentence `text` as Markdown, in one line."""
+    return "".join(ticked(part) if is_code else part.replace("\n", " ") for part, is_code in _parts(text))
+
+
+def ticked(code: str) -> str:
+    """Return `code` as Markdown."""
+    return f"`{code}`" if "`" not in code else f"`` {code} ``"
+
+
 def plain(text: str) -> str:
     """Return the sentence `text` without its marks."""
     return "".join(part for part, _ in _parts(text))

@@ -18,6 +18,7 @@ from drydock.transcript import Transcript
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
+    from sphinx.util._pathlib import _StrPath
 
 
 class Kept(Example):
@@ -36,15 +37,9 @@ class Kept(Example):
     def _parsed(self) -> dict[str, Transcript]:
         return {}
 
-    @cached_property
-    def _paths(self) -> dict[str, Path]:
-        return {}
-
     def path(self, name: str) -> Path:
         """See :meth:`Example.path`."""
-        if name not in self._paths:
-            self._paths[name] = super().path(name)
-        return self._paths[name]
+        return self.root / name if name in self.files else super().path(name)
 
     def read(self, name: str) -> str:
         """See :meth:`Example.read`."""
@@ -71,9 +66,13 @@ class Shelf:
     examples: dict[str, Kept]
     _evidence: dict[str, Evidence] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
-    _sources: dict[str, list[Path]] = field(default_factory=dict)
+    _sources: dict[str, list[_StrPath]] = field(default_factory=dict)
     _named: dict[str, list[str]] = field(default_factory=dict)
     _commands: CommandSet | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Leave behind all that was read: the next build, for which the environment is kept, reads it anew."""
+        return Shelf, (self.top, {})
 
     def example(self, slug: str) -> Example:
         """Return the example `slug`.
@@ -128,9 +127,9 @@ class Shelf:
         if example.slug not in self._sources:
             test = [example.test] if example.test.is_file() else []
             files = [example.root / name for name in example.files]
-            self._sources[example.slug] = [*files, evidences.path(example.slug, self.top), *test]
-        for path in self._sources[example.slug]:
-            env.note_dependency(path)
+            every = [*files, evidences.path(example.slug, self.top), *test]
+            self._sources[example.slug] = [env.srcdir / path for path in every]
+        env.dependencies.setdefault(env.docname, set()).update(self._sources[example.slug])
 
 
 def fill(app: Sphinx) -> None:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 
 from drydock.transcript import ANY_LINES, ANY_TEXT, REDACTIONS, Step
 
@@ -37,12 +38,12 @@ def slack(steps: Iterable[Step]) -> Slack:
     every = list(steps)
     lines = [line for step in every for line in step.output]
     written = [line for line in lines if line != ANY_LINES]
-    found = Counter(each[0] for line in written for each in _OPEN.finditer(line))
+    found = [[each[0] for each in _OPEN.finditer(line)] for line in written]
     return Slack(
         steps=len(every),
         lines=len(written),
-        exact=sum(not _OPEN.search(line) for line in written),
+        exact=found.count([]),
         elided=len(lines) - len(written),
-        open=dict(found.most_common()),
+        open=dict(Counter(chain.from_iterable(found)).most_common()),
         retried=sum(step.directives.retry > 0 for step in every),
     )

@@ -10,7 +10,7 @@ from docutils import nodes
 from markupsafe import Markup, escape
 
 from drydock.site.late import held
-from drydock.site.sentences import Said, marked, prose
+from drydock.site.sentences import Said, marked, prose, written
 
 if TYPE_CHECKING:
     from sphinx.builders import Builder
@@ -48,6 +48,10 @@ class Rows:
             cells[0] = f'<th class="stub"><p>{row[0].html()}</p></th>'
         return cells
 
+    def markdown(self, builder: Builder, docname: str) -> str:
+        """Return it as Markdown."""
+        return piped([list(map(written, self.head)), *([written(said.text) for said in row] for row in self.rows)])
+
     def nodes(self) -> list[nodes.Node]:
         """Return it as nodes."""
         return [table(self.head, [[said.nodes() for said in row] for row in self.rows], self.kind, stub=self.stub)]
@@ -56,6 +60,15 @@ class Rows:
 def rows(head: Sequence[str], body: Sequence[Sequence[Said]], kind: str, *, stub: bool = False) -> nodes.container:
     """Return a table with the headings `head`, and the sentences of `body` in its cells."""
     return held(Rows(tuple(head), tuple(map(tuple, body)), kind, stub))
+
+
+def piped(rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as Markdown.
+
+    :param rows: the text of each cell; the first row has the headings.
+    """
+    head, *body = ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows]
+    return "\n".join([head, "|" + " --- |" * len(rows[0]), *body])
 
 
 def table(head: Sequence[str], body: Sequence[Sequence[Cell]], *classes: str, stub: bool = False) -> nodes.table:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from docutils import nodes
 
 from drydock.errors import MissingError, near
+from drydock.example import Example
 from drydock.site.blocks import page_link
 from drydock.site.directives import ExampleDirective
 from drydock.site.pages import FOLDER
 from drydock.site.sentences import prose
 from drydock.site.shelf import shelf
 from drydock.site.tables import Cell, table
-from drydock.versions import FILE, Base, Program, load, users
+from drydock.versions import FILE, Base, Program, Versions, load, users
 
 
 class VersionsDirective(ExampleDirective):
@@ -24,7 +25,7 @@ class VersionsDirective(ExampleDirective):
         self.env.note_dependency(f"{FOLDER}/index.md")
         found = load(top)
         tables = {
-            "bases": lambda: table(BASES, [self._base(base) for base in found.bases.values()], "drydock-versions"),
+            "bases": lambda: table(BASES, self._bases(found), "drydock-versions"),
             "programs": lambda: table(PROGRAMS, [_program(each) for each in found.programs], "drydock-versions"),
         }
         asked = self.arguments[0]
@@ -32,8 +33,11 @@ class VersionsDirective(ExampleDirective):
             raise MissingError(f"no versions of {asked!r}{near(asked, tables)}")
         return [tables[asked]()]
 
-    def _base(self, base: Base) -> list[Cell]:
-        examples = users(base.image, shelf(self.env).examples.values())
+    def _bases(self, found: Versions) -> list[list[Cell]]:
+        using = users(shelf(self.env).examples.values())
+        return [self._base(base, using.get(base.image, [])) for base in found.bases.values()]
+
+    def _base(self, base: Base, examples: list[Example]) -> list[Cell]:
         links = [page_link(self.env, example.slug, example.slug) for example in examples]
         between = [[link, nodes.Text(", ")] for link in links]
         ends = base.ends.isoformat() if base.ends else "not announced"
