@@ -90,7 +90,10 @@ def derived(example: Example) -> list[Mutant]:
 
 
 def of_dockerfile(path: str, text: str) -> Iterator[Mutant]:
-    """Yield each instruction dropped, lists as shell forms, tags as ``latest``, and a COPY behind its successor."""
+    """Yield each instruction dropped, lists as shell forms, tags as ``latest``, and a COPY behind the RUN below it.
+
+    A COPY behind another COPY would hardly ever change what is in the image.
+    """
     lines = text.splitlines()
     steps = list(instructions(lines))
     for index, (first, last, word, rest) in enumerate(steps):
@@ -100,7 +103,7 @@ def of_dockerfile(path: str, text: str) -> Iterator[Mutant]:
         if word == "FROM" and _TAGGED.match(rest):
             latest = f"FROM {_TAGGED.sub(_latest, rest, count=1)}"
             yield _edited(path, lines, first, last, [latest], f"latest in FROM {rest}")
-        if word == "COPY" and index + 1 < len(steps) and steps[index + 1][2] in ("COPY", "RUN"):
+        if word == "COPY" and index + 1 < len(steps) and steps[index + 1][2] == "RUN":
             after = steps[index + 1]
             swapped = [*lines[after[0] : after[1]], *lines[first:last]]
             yield _edited(path, lines, first, after[1], swapped, f"move down {_short(lines[first:last])}")
