@@ -111,10 +111,11 @@ def test_history_has_the_value(build, history):
     assert any("VERSION=1.2" in row and "built as" in row for row in rows)
 
 
-def test_who_sees_it(only_docker, build, said, settings, history, docker, table):
+def test_who_sees_it(only_docker, build, said, settings, history, docker, table, folder):
     """Where a variable is set decides whether a RUN, the container, docker inspect and the history have it."""
     only_docker("These are the rules of BuildKit; Podman's builder is another one")
     image = build("Dockerfile.scope")
+    dockerfile = (folder / "Dockerfile.scope").read_text()
     places = {
         "a `RUN` below": said(image),
         "the container": docker("run", "--rm", image, "env").stdout,
@@ -129,6 +130,7 @@ def test_who_sees_it(only_docker, build, said, settings, history, docker, table)
     ]
     table("scope", "grid", cells)
 
+    assert all(value in dockerfile for value in PLACES.values())  # what nobody sees is there all the same
     nobody, build_only, everybody = [False] * 4, [True, False, False, True], [True] * 4
     expected = [build_only, everybody, build_only, everybody, nobody, nobody, nobody, build_only]
     assert list(seen.values()) == [*expected, [False, False, False, True]]
