@@ -17,6 +17,8 @@ EXAMPLES = examples.load()
 #: What a health check says: how it asks, how often, how long an answer may take, and the same for the start.
 CHECKED = {"test", "interval", "timeout", "start_period", "start_interval"}
 
+#: A user, and perhaps a group, by number, and not root.
+USER = re.compile(r"[1-9]\d*(:\d+)?")
 #: What a place in an image begins with that needs no WORKDIR, or is not read here: a variable, a list, a further line.
 ABSOLUTE = ("/", "$", '"', "\\")
 
@@ -61,14 +63,14 @@ def stages(text: str) -> dict[str, Stage]:
 def lacks(text: str) -> set[str]:
     """Return what a Dockerfile does without.
 
-    ``user``: a number that is not 0, in the last stage. ``command``: what the last stage runs, said here and not by its
-    base. ``list``: each command as a list. ``folder``: a WORKDIR, where COPY is given a relative place.
+    ``user``: a number that is not 0, in the last stage and in each that has a command. ``command``: what the last
+    stage runs, said here and not by its base. ``list``: each command as a list. ``folder``: a WORKDIR, where COPY is
+    given a relative place.
     """
     every = list(stages(text).values())
     last = every[-1]
-    number = re.match(r"(\d+)(?::\d+)?$", last.user)
     return {
-        *([] if number and int(number[1]) else ["user"]),
+        *("user" for stage in every if (stage is last or stage.command) and not USER.fullmatch(stage.user)),
         *([] if last.command else ["command"]),
         *(["list"] if any(not command.startswith("[") for stage in every for command in stage.command) else []),
         *(problem for stage in every for problem in stage.problems),
@@ -137,7 +139,8 @@ def test_nothing_is_excused_that_is_not_there():
         ('FROM a\nUSER 0\nCMD ["a"]\n', {"user"}),
         ('FROM a\nUSER app\nENTRYPOINT ["a"]\n', {"user"}),
         ("FROM a\nUSER 1\n", {"command"}),
-        ('FROM a AS b\nCMD a\nFROM c\nUSER 1\nCMD ["a"]\n', {"list"}),
+        ('FROM a AS b\nUSER 1\nCMD a\nFROM c\nUSER 1\nCMD ["a"]\n', {"list"}),
+        ('FROM a AS b\nCMD ["a"]\nFROM c\nUSER 1\nCMD ["a"]\n', {"user"}),
         ('FROM a\nUSER 1\nCOPY --from=b /a ./\nCMD ["a"]\n', {"folder"}),
         ('FROM a AS b\nWORKDIR /a\nUSER 1\nCMD ["a"]\nFROM b\nCOPY a .\n', set()),
         ('FROM a\nCOPY ["a", "/b"]\nCOPY a /b\nCOPY a $HOME/\nUSER 1\nCMD ["a"]\n', set()),

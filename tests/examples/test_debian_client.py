@@ -47,8 +47,9 @@ def test_plugins(run):
     assert "Docker Compose version " in said.stdout
 
 
-def test_client_alone(run):
+def test_client_alone(run, docker, build):
     """The client alone knows neither docker compose nor docker buildx: each is a plugin of its own."""
+    assert docker("run", "--rm", build(target="cli")).stdout.startswith("Docker version ")
     for plugin in ("compose", "buildx"):
         refused = run(f"docker {plugin} version", target="cli")
         assert refused.returncode == 1
