@@ -167,9 +167,21 @@ def cells(seen):
 def test_compose(docker, folder, prefix, token, found):
     """Compose gives the secret to the build and to the container, and inspect of the container does not show it."""
     compose = ["compose", "--project-directory", str(folder), "--project-name", f"{prefix}-compose"]
-    docker(*compose, "up", "--detach", "--build", timeout=300)
+    # The cache would have the step's result, whether this build is given the secret or not.
+    docker(*compose, "build", "--no-cache", timeout=300)
+    docker(*compose, "up", "--detach")
     container = docker(*compose, "ps", "--quiet", "app").stdout.strip()
     said = [docker("exec", container, *command).stdout for command in (["cat", "/fetched"], ["fetch"])]
 
     assert said == [f"fetched with a token of {len(TOKEN)} characters\n"] * 2
     assert not any(found(container).values())
+
+
+def test_compose_stops_at_once(docker, folder, prefix):
+    """With init, sleep hears the request to stop, and ends by it: the container's status is 143, and not 137."""
+    compose = ["compose", "--project-directory", str(folder), "--project-name", f"{prefix}-stopped"]
+    docker(*compose, "up", "--detach", timeout=300)
+    container = docker(*compose, "ps", "--quiet", "app").stdout.strip()
+    docker(*compose, "stop")
+
+    assert docker("inspect", "--format", "{{.State.ExitCode}}", container).stdout.strip() == "143"
