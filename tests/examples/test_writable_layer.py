@@ -188,6 +188,15 @@ def test_patch_is_lost(compose, compose_count):
     assert (patched, compose_count()) == (10, 1)
 
 
+def test_compose_stops_at_once(compose, docker):
+    """With init, sleep hears the request to stop, and ends by it: the container's status is 143, and not 137."""
+    compose("up", "--detach", "--build")
+    container = compose("ps", "--quiet", "counter").stdout.strip()
+    compose("stop")
+
+    assert docker("inspect", "--format", "{{.State.ExitCode}}", container).stdout.strip() == "143"
+
+
 # What a tmpfs does.
 
 
