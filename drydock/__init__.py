@@ -22,7 +22,7 @@ It is read in one sitting, in this order:
 ``tally``        from the tests of a run to counts and evidence; ``proofs`` what a second run need not run
 ``testing``      the pytest plugin
 ``ledger``       what became of each test and step in the last runs
-``mutants``      small faults that the tests have to notice; ``trial`` tries them
+``mutants``      small faults that the tests have to notice; ``trial`` tries them, with tests that ``warm`` keeps ready
 ``soak``         what came of running all tests again and again; ``endure`` runs them
 ``exercises``    faults for readers to mend; ``check`` says whether they did
 ``site``         the Sphinx extension

@@ -344,6 +344,12 @@ def test_what_ends_nothing_is_ended(real, monkeypatch):
     assert real.failed("--on-engine", *real.tests) == ""
 
 
+def test_an_unknown_example_is_named(capsys):
+    """A slug that there is not is told, with the near ones, before an engine is asked for."""
+    assert trial.main(["helo-container"]) == 1
+    assert "hello-container" in capsys.readouterr().out
+
+
 def test_scores_survive_the_file(tmp_path):
     """Results are read as they were written, and anything else is refused."""
     (tmp_path / "evidence").mkdir()
