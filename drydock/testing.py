@@ -253,9 +253,12 @@ def _sentence(item: pytest.Item) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Write on the test what it proves. It travels with the test's reports from a worker to the controller."""
+    """Write on an example's test what it proves. It travels with the test's reports from a worker to the controller.
+
+    A test of the harness that is run for an example is no claim of it.
+    """
     slug = slug_of(item)
-    if slug and item.config.stash.get(SESSION, None):
+    if slug and item.path.parent.name == "examples" and item.config.stash.get(SESSION, None):
         kind = "transcript" if item.path.stem == "test_transcripts" else "claim"
         name = item.callspec.params["name"] if kind == "transcript" else item.name.partition("@")[0]  # type: ignore[attr-defined]
         facts: dict[str, Any] = {"slug": slug, "kind": kind, "name": name, "sentence": _sentence(item)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -164,6 +165,19 @@ def test_a_run_can_be_kept_out_of_the_ledger(run):
     """A run whose tests are made to fail leaves the ledger as it was."""
     assert run("--no-ledger", "-k", "test_one")[0] == 0
     assert ledger.load() == []
+
+
+def test_a_test_of_the_harness_is_no_claim(run, top):
+    """What is tried for an example by a test of the harness is run with it, and is no claim of the example."""
+    (top / "tests/harness").mkdir()
+    (top / "tests/harness/test_holds.py").write_text(
+        'import pytest\n\n@pytest.mark.parametrize("slug", ["greeting"])\ndef test_holds(slug):\n    """It holds."""\n'
+    )
+    status, said = run("tests/harness/test_holds.py", "--results=results.json", "--no-ledger")
+    results = json.loads((top / "results.json").read_text())
+
+    assert status == 0, said
+    assert {each["test"].partition("::")[0] for each in results} == set(FILES)
 
 
 def test_a_ledger_that_cannot_be_written_fails_no_run(run, tmp_path):
