@@ -64,13 +64,14 @@ class Score:
 
     :ivar digest: of the example and its test, see :meth:`drydock.example.Example.digest`.
     :ivar tried: how many there were, the equivalent ones included.
-    :ivar survivors: those that no test noticed, as ``path:line: what``.
+    :ivar equivalent: those that nothing could notice and that were not tried, as ``path:line: what``.
+    :ivar survivors: those that no test noticed, likewise.
     """
 
     digest: str
     tried: int
     killed: int
-    equivalent: int
+    equivalent: tuple[str, ...] = ()
     survivors: tuple[str, ...] = ()
 
 
@@ -240,11 +241,12 @@ def load(top: Path = ROOT) -> dict[str, Score]:
         raise MalformedError(RESULTS, 0, f"not scores ({error}); delete it and run: nox -s mutants") from error
 
 
-def _score(survivors: list[str], **fields: Any) -> Score:
-    found = Score(survivors=tuple(survivors), **fields)
-    counts = (found.tried, found.killed, found.equivalent)
-    if not all(type(count) is int and 0 <= count <= found.tried for count in counts):
-        raise ValueError(f"odd counts: {counts}")
+def _score(equivalent: list[str], survivors: list[str], **fields: Any) -> Score:
+    found = Score(equivalent=tuple(equivalent), survivors=tuple(survivors), **fields)
+    counts = (found.tried, found.killed)
+    odd = not all(type(count) is int and count >= 0 for count in counts)
+    if odd or found.tried != found.killed + len(found.equivalent) + len(found.survivors):
+        raise ValueError(f"odd counts: {found.tried} tried, {found.killed} killed")
     return found
 
 

@@ -230,15 +230,17 @@ def score(example: Example, known: Score | None = None, top: Path = ROOT) -> Sco
     """
     own, equivalent = listed(example, top)
     every = [*derived(example), *own]
+    excused = tuple(str(mutant) for mutant in every if mutant.name in equivalent)
     tried = [mutant for mutant in every if mutant.name not in equivalent]
-    excused = len(every) - len(tried)
-    if known and (known.digest, known.tried) == (example.digest(), len(every)):
+    unchanged = known and (known.digest, known.tried) == (example.digest(), len(every))
+    if known and unchanged and set(known.equivalent) <= set(excused):  # else, what was excused was never tried
         tried = [mutant for mutant in tried if str(mutant) in known.survivors]
-    survivors = _survivors(example, tried, top) if tried else []
-    return Score(example.digest(), len(every), len(every) - excused - len(survivors), excused, tuple(survivors))
+    survivors = _survivors(example, tried, top) if tried else ()
+    killed = len(every) - len(excused) - len(survivors)
+    return Score(example.digest(), len(every), killed, excused, survivors)
 
 
-def _survivors(example: Example, tried: Iterable[Mutant], top: Path) -> list[str]:
+def _survivors(example: Example, tried: Iterable[Mutant], top: Path) -> tuple[str, ...]:
     survivors = []
     with Copy(example, top) as copy:
         trial = Trial(example, copy)
@@ -247,7 +249,7 @@ def _survivors(example: Example, tried: Iterable[Mutant], top: Path) -> list[str
             noticed = trial.notices(mutant)
             say(f"examples/{example.slug}/{mutant}: {f'noticed by {noticed}' if noticed else 'SURVIVED'}")
             survivors += [] if noticed else [str(mutant)]
-    return survivors
+    return tuple(survivors)
 
 
 def naming(example: Example, path: str) -> list[str]:
@@ -283,7 +285,7 @@ def main(arguments: Sequence[str]) -> int:
         with lock:  # what is found is kept at once: the whole takes hours
             save({**load(), example.slug: found})
             inventory.prune_images(on, until=OLD)
-        say(f"{example.slug}: {found.tried} mutants, {found.killed} killed, {found.equivalent} equivalent")
+        say(f"{example.slug}: {found.tried} mutants, {found.killed} killed, {len(found.equivalent)} equivalent")
         wrong.extend(f"survived: examples/{example.slug}/{survivor}" for survivor in found.survivors)
 
     # The longest first, so that none is left over at the end.

@@ -231,7 +231,7 @@ def test_a_score(hello, tmp_path, copies, capsys):
         before,
         tried=6,
         killed=1,
-        equivalent=1,
+        equivalent=("compose.yaml:2: drop services.web",),
         survivors=(
             "Dockerfile:1: drop FROM a:1",
             "Dockerfile:1: latest in FROM a:1",
@@ -256,9 +256,19 @@ def test_what_survived_is_tried_again(hello, tmp_path, copies):
     (hello.root / "compose.yaml").write_text("services: {}\n")
 
     assert second.survivors == first.survivors[2:]
-    assert (second.tried, second.killed, second.equivalent) == (6, 1, 2)
+    assert (second.tried, second.killed, len(second.equivalent)) == (6, 1, 2)
     assert len(tried) == 1 + len(second.survivors)
     assert trial.score(hello, second, tmp_path).survivors == ("compose.yaml:1: drop services",)
+
+
+def test_what_was_excused_is_tried_when_it_is_no_more(hello, tmp_path, copies):
+    """A mutant that was never tried, because it was listed as equivalent, is not taken for one that was noticed."""
+    copies(_user)
+    (tmp_path / mutants.FILE).write_text('[hello.equivalent]\n"Dockerfile: drop FROM a:1" = "why"\n')
+    first = trial.score(hello, top=tmp_path)
+    (tmp_path / mutants.FILE).write_text('[hello.equivalent]\n"compose.yaml: drop services" = "why"\n')
+
+    assert "Dockerfile:1: drop FROM a:1" in trial.score(hello, first, tmp_path).survivors
 
 
 def test_only_the_tests_that_use_a_file_are_run(hello, tmp_path, copies):
@@ -353,7 +363,7 @@ def test_an_unknown_example_is_named(capsys):
 def test_scores_survive_the_file(tmp_path):
     """Results are read as they were written, and anything else is refused."""
     (tmp_path / "evidence").mkdir()
-    scores = {"hello": Score("d", 3, 1, 1, ("Dockerfile:1: drop FROM a",))}
+    scores = {"hello": Score("d", 3, 1, ("Dockerfile:2: drop USER 1",), ("Dockerfile:1: drop FROM a",))}
     mutants.save(scores, tmp_path)
 
     assert mutants.load(tmp_path) == scores
@@ -361,7 +371,8 @@ def test_scores_survive_the_file(tmp_path):
         "{",
         "[]",
         '{"hello": {}}',
-        json.dumps({"hello": {"digest": "d", "tried": -1, "killed": 0, "equivalent": 0, "survivors": []}}),
+        json.dumps({"hello": {"digest": "d", "tried": -1, "killed": 0, "equivalent": [], "survivors": []}}),
+        json.dumps({"hello": {"digest": "d", "tried": 2, "killed": 1, "equivalent": [], "survivors": []}}),
     ):
         (tmp_path / mutants.RESULTS).write_text(text)
         with pytest.raises(MalformedError, match="nox -s mutants"):
@@ -372,7 +383,7 @@ def test_the_site_shows_the_scores(site):
     """The page has a row per example, the survivors by file and line, and the sum; what changed since is left out."""
     digest = Example(site.top / "examples/greeting").digest()
     mutants.save(
-        {"greeting": Score(digest, 1200, 1199, 0, ("Dockerfile:1: drop FROM <a>",)), "gone": Score("d", 1, 1, 0)},
+        {"greeting": Score(digest, 1200, 1199, (), ("Dockerfile:1: drop FROM <a>",)), "gone": Score("d", 1, 1)},
         site.top,
     )
     site.page("first", ":::{example} greeting/Dockerfile\n:::\n\n:::{mutants}\n:::")

@@ -71,7 +71,7 @@ def _number(count: int, what: str, ending: str = "s") -> str:
 
 
 def _counts(score: Score) -> tuple[int, ...]:
-    return score.tried, score.killed, score.equivalent, len(score.survivors)
+    return score.tried, score.killed, len(score.equivalent), len(score.survivors)
 
 
 def _row(slug: str, score: Score) -> list[Said]:
