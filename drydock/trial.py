@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import json
 import os
 import re
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -208,17 +209,15 @@ class Trial:
         return [*dict.fromkeys([*named, *failed])]
 
 
-class _changed:  # noqa: N801 (it is used as a verb)
+@contextlib.contextmanager
+def _changed(file: Path, text: str) -> Iterator[None]:
     """While this context lasts, a file has another text."""
-
-    def __init__(self, file: Path, text: str) -> None:
-        self._file, self._text, self._before = file, text, file.read_bytes()
-
-    def __enter__(self) -> None:
-        self._file.write_text(self._text, encoding="utf-8")
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.write_bytes(self._before)
+    before = file.read_bytes()
+    file.write_text(text, encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.write_bytes(before)
 
 
 def score(example: Example, known: Score | None = None, top: Path = ROOT) -> Score:
