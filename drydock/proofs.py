@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from drydock import ROOT, example as examples, private
 from drydock.engine import Engine
@@ -25,20 +26,33 @@ HOLDS = 24 * 3600.0
 SHARED = ("conftest.py", "pyproject.toml", "requirements.txt", "tests/examples/test_transcripts.py")
 
 
+class Passed(NamedTuple):
+    """What a unit ran of which all tests passed, or were skipped with a reason.
+
+    :ivar claims: how many claims were among the tests.
+    :ivar transcripts: how many transcripts were.
+    :ivar skips: a line for each test that was skipped, or not upheld as is known: its id, and the reason.
+    """
+
+    claims: int = 0
+    transcripts: int = 0
+    skips: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Proof:
-    """That all tests of a unit passed, or were skipped with a reason.
+    """That a unit passed.
 
     :ivar digest: sha256 of all that it rests on.
     :ivar at: when, in seconds since the epoch.
-    :ivar claims: how many claims were among the tests.
-    :ivar transcripts: how many transcripts were.
+    :ivar claims: see :class:`Passed`, as the next two.
     """
 
     digest: str
     at: float
     claims: int = 0
     transcripts: int = 0
+    skips: tuple[str, ...] = ()
 
 
 def standing(engine: Engine, units: Iterable[str], now: float | None = None) -> dict[str, Proof]:
@@ -53,12 +67,12 @@ def standing(engine: Engine, units: Iterable[str], now: float | None = None) -> 
     }
 
 
-def keep(engine: Engine, passed: Mapping[str, tuple[int, int]], failed: Iterable[str]) -> None:
-    """Keep a proof of each unit of `passed`, with its counts of claims and transcripts, and drop those of `failed`."""
+def keep(engine: Engine, passed: Mapping[str, Passed], failed: Iterable[str]) -> None:
+    """Keep a proof of each unit of `passed`, and drop those of `failed`."""
     base, now = _base(engine), time.time()
     proofs = {unit: proof for unit, proof in _load(engine).items() if unit not in {*failed, *passed}}
-    for unit, (claims, transcripts) in passed.items():
-        proofs[unit] = Proof(_digest(unit, base), now, claims, transcripts)
+    for unit, what in passed.items():
+        proofs[unit] = Proof(_digest(unit, base), now, *what)
     _write(_place(engine), proofs)
 
 
@@ -104,8 +118,8 @@ def _read(place: Path) -> dict[str, Proof]:
     """Return all proofs that are kept; none where the file is not what :func:`_write` writes."""
     try:
         found = json.loads(place.read_text(encoding="utf-8"))
-        return {unit: Proof(**fields) for unit, fields in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        return {unit: Proof(**{**fields, "skips": tuple(fields["skips"])}) for unit, fields in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError, LookupError):
         return {}
 
 

@@ -30,7 +30,7 @@ from drydock.errors import DrydockError, EngineError
 from drydock.inventory import Thing
 from drydock.kinds import KINDS
 from drydock.ledger import Ran, Tried, Verdict
-from drydock.proofs import Proof
+from drydock.proofs import Passed, Proof
 from drydock.shell import Outcome
 from drydock.tally import Result
 
@@ -51,6 +51,7 @@ class Session:
     :ivar results: by test id; complete in the process that controls the workers.
     :ivar workers: the workers that ran the tests of each example; more than one is a fault.
     :ivar outcomes: by unit, what became of its tests.
+    :ivar skips: by unit and test, why it was skipped, or why it is known not to be upheld.
     :ivar proven: by unit, the proof for which its tests need not run again.
     :ivar tests: for the ledger, what became of each test.
     :ivar digests: for the ledger, by unit, of all that its tests rest on: taken at the start, for files are edited, and
@@ -65,6 +66,7 @@ class Session:
     results: dict[str, Result] = field(default_factory=dict)
     workers: dict[str, set[str]] = field(default_factory=dict)
     outcomes: dict[str, set[str]] = field(default_factory=dict)
+    skips: dict[str, dict[str, str]] = field(default_factory=dict)
     proven: dict[str, Proof] = field(default_factory=dict)
     tests: dict[str, Verdict] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
@@ -247,6 +249,11 @@ def unit_of(test: str, slug: str | None) -> str:
     return slug or test.split("/")[1]
 
 
+def _plain(test: str, unit: str) -> str:
+    """Return the id of a test as it is without workers: with ``--dist loadgroup`` it ends with its group's name."""
+    return test.removesuffix(f"@{unit}")
+
+
 def _sentence(item: pytest.Item) -> str:
     return " ".join((getattr(item.obj, "__doc__", None) or "").split()) if isinstance(item, pytest.Function) else ""
 
@@ -310,6 +317,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+def _reason(report: pytest.TestReport) -> str:
+    """Return why the test was skipped, or expected to fail; "" where nobody said."""
+    if hasattr(report, "wasxfail"):
+        return str(report.wasxfail).removeprefix("reason: ")
+    skipped = isinstance(report.longrepr, tuple)
+    return report.longrepr[2].removeprefix("Skipped").removeprefix(": ") if skipped else ""  # type: ignore[index]
+
+
 class _Results:
     """Gathers the reports, in the process that controls the workers."""
 
@@ -324,15 +339,15 @@ class _Results:
         self._note(report, facts, unit)
         if facts:
             self._session.workers.setdefault(facts["slug"], set()).add(getattr(report, "worker_id", ""))
+        reason = _reason(report)
+        if report.skipped:
+            self._session.skips.setdefault(unit, {})[_plain(report.nodeid, unit)] = reason
         if facts and (report.when == "call" or report.outcome != "passed"):
-            reason = report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else ""
-            reason = getattr(report, "wasxfail", reason).removeprefix("reason: ")
             self._session.results[report.nodeid] = Result(report.nodeid, outcome=report.outcome, reason=reason, **facts)
 
     def _note(self, report: pytest.TestReport, facts: Any, unit: str) -> None:
         """Keep for the ledger what this part of the test says: its setup, its call, or its teardown."""
-        # With --dist loadgroup, a test's id ends with the name of its group.
-        test = report.nodeid.removesuffix(f"@{unit}")
+        test = _plain(report.nodeid, unit)
         if facts and facts["kind"] == "transcript":
             test = f"examples/{unit}/transcripts/{facts['name']}.console"
         so_far = self._session.tests.get(test, Verdict(unit, "passed", 0.0))
@@ -374,6 +389,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         _keep_proofs(known, results, blamed=bool(problems))
     for unit, proof in known.proven.items():
         engines.say(f"{unit}: proven {proofs.ago(proof)} ago on this engine, unchanged since")
+        for skip in proof.skips:
+            engines.say(f"  but not {skip}")
     if known.proven:
         engines.say("run these again all the same with: nox -s examples -- --all")
     for line in [*done, *problems]:
@@ -404,12 +421,16 @@ def _keep_in_ledger(session: Session, config: pytest.Config, left: list[str]) ->
 
 
 def _keep_proofs(session: Session, results: list[Result], *, blamed: bool) -> None:
-    """Remember which units passed whole; a skip is to be seen in every run. Where the run left something behind, none
-    did: whose it was is not known.
+    """Remember which units passed whole, and what they skipped: later runs say it again. Where the run left something
+    behind, none did: whose it was is not known.
     """
-    failed = {unit for unit, outcomes in session.outcomes.items() if blamed or outcomes != {"passed"}}
-    counted = {unit: tally.counts(each for each in results if each.slug == unit) for unit in session.outcomes}
-    passed = {unit: (n["claims"], n["transcripts"]) for unit, n in counted.items() if unit not in failed}
+    failed = {unit for unit, outcomes in session.outcomes.items() if blamed or not outcomes <= {"passed", "skipped"}}
+    failed |= {unit for unit, skips in session.skips.items() if not all(skips.values())}
+    passed = {}
+    for unit in session.outcomes.keys() - failed:
+        counted = tally.counts(each for each in results if each.slug == unit)
+        skips = tuple(f"{test}: {reason}" for test, reason in sorted(session.skips.get(unit, {}).items()))
+        passed[unit] = Passed(counted["claims"], counted["transcripts"], skips)
     try:
         proofs.keep(session.engine, passed, failed)
     except OSError as error:

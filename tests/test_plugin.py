@@ -16,7 +16,7 @@ from drydock import ROOT, ledger
 #: Loaded by each process of a run: answers for the engine. What STUB_LEFT names is on it.
 STUB = """
 import os
-from drydock import engine, inventory, proofs
+from drydock import engine, example, inventory, proofs, tally
 from drydock.engine import Engine
 from drydock.inventory import Thing
 facts = {"id": "none", "name": "Docker", "version": "28.5.2", "store": "overlay2", "base_images": "official"}
@@ -29,7 +29,11 @@ def things(engine):
 
 inventory.things = things
 inventory.remove = lambda engine, doomed: []
-proofs.digests = lambda engine, units: {unit: f"digest of {unit}" for unit in ("greeting", "farewell", "thanks")}
+slugs = ("greeting", "farewell", "thanks")
+example.load = lambda: dict.fromkeys(slugs)
+proofs.digests = lambda engine, units: {unit: f"digest of {unit}" for unit in slugs}
+proofs._digest = lambda unit, base: f"digest of {unit}"
+tally.below_floor = lambda found: print("\\ncounted", *sorted(found.items())) or []
 """
 CONFTEST = """
 pytest_plugins = ["stub", "drydock.testing", "drydock.fixtures"]
@@ -50,7 +54,7 @@ def test_two():
 
 def test_three():
     """It is three."""
-    pytest.skip("no third")
+    pytest.skip(os.environ.get("STUB_REASON", "no third"))
 
 def test_four():
     """It is four."""
@@ -106,8 +110,8 @@ FILES = [f"tests/examples/test_{name}.py" for name in ("greeting", "farewell", "
 
 @pytest.fixture(name="run")
 def _run(top):
-    def run(*options, **env):
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--on-engine", *FILES, *options]
+    def run(*options, files=FILES, **env):
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--on-engine", *files, *options]
         path = os.pathsep.join([str(top), str(ROOT), os.environ.get("PYTHONPATH", "")])
         done = subprocess.run(
             command,
@@ -178,6 +182,32 @@ def test_a_test_of_the_harness_is_no_claim(run, top):
 
     assert status == 0, said
     assert {each["test"].partition("::")[0] for each in results} == set(FILES)
+
+
+@pytest.mark.parametrize("parallel", [[], WORKERS], ids=["alone", "workers"])
+def test_a_skip_is_kept_with_the_proof(run, parallel):
+    """What passed but for a skip is not run again, and each run says again what was skipped, and why."""
+    first, again = (run("--unproven", *parallel, files=["tests"])[1] for _ in range(2))
+    said = [line for line in again.splitlines() if "ago on this engine" in line or "but not" in line]
+
+    assert "proven" not in first
+    assert said == [
+        line
+        for slug in ("greeting", "farewell", "thanks")
+        for line in (
+            f"drydock: {slug}: proven 0 min ago on this engine, unchanged since",
+            f"drydock:   but not tests/examples/test_{slug}.py::test_three: no third",
+        )
+    ]
+    assert "passed" not in again
+    assert (first + again).count("\ncounted ('claims', 12) ('transcripts', 2)\n") == 2
+
+
+def test_a_skip_without_a_reason_proves_nothing(run):
+    """Where nothing says why a test was skipped, its example is run again."""
+    run("--unproven", files=["tests"], STUB_REASON="")
+
+    assert "proven" not in run("--unproven", files=["tests"])[1]
 
 
 def test_a_ledger_that_cannot_be_written_fails_no_run(run, tmp_path):

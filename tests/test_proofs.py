@@ -9,6 +9,7 @@ import pytest
 from drydock import proofs
 from drydock.engine import Engine
 from drydock.example import Example
+from drydock.proofs import Passed
 
 DAY = 24 * 3600
 COMMANDS = "evidence/commands/docker-28.5.json"
@@ -29,7 +30,7 @@ def engine(tmp_path, monkeypatch):
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("as it was\n")
-    proofs.keep(Engine({}, facts=FACTS), {"bases": (2, 1), "harness": (0, 0)}, ())
+    proofs.keep(Engine({}, facts=FACTS), {"bases": Passed(2, 1, ("one: no room",)), "harness": Passed()}, ())
     return Engine({}, facts=FACTS)
 
 
@@ -39,9 +40,10 @@ def found(engine, **when):
 
 
 def test_what_passed_is_proven(engine):
-    """What passed is proven, with its counts, until it fails."""
+    """What passed is proven, with its counts and what was skipped, until it fails."""
     assert found(engine) == {"bases", "harness"}
-    assert proofs.standing(engine, ["bases"])["bases"].claims == 2
+    [proof] = proofs.standing(engine, ["bases"]).values()
+    assert (proof.claims, proof.transcripts, proof.skips) == (2, 1, ("one: no room",))
     proofs.keep(engine, {}, ["bases"])
     assert found(engine) == {"harness"}
 
@@ -89,14 +91,17 @@ def test_a_proof_is_fresh_for_a_day(engine):
     assert [proofs.ago(proof, proof.at + age) for age in (240, 4 * 3600)] == ["4 min", "4 h"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"bases": 1}', '{"bases": {"odd": 1}}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"bases": 1}', '{"bases": {"odd": 1}}', '{"bases": {"digest": "", "at": 1, "claims": 2, "skips": 3}}'],
+)
 def test_a_broken_file_proves_nothing(engine, tmp_path, text):
     """A file that is not what was written proves nothing, and is written anew."""
     [place] = (tmp_path / "cache").rglob("*.json")
     place.write_text(text)
 
     assert found(engine) == set()
-    proofs.keep(engine, {"bases": (0, 0)}, ())
+    proofs.keep(engine, {"bases": Passed()}, ())
     assert found(engine) == {"bases"}
 
 

@@ -23,6 +23,7 @@ from drydock import (
 )
 from drydock.engine import Engine
 from drydock.inventory import Thing
+from drydock.proofs import Passed
 
 
 def test_a_transcript_that_holds_passes(job, engine, slug):
@@ -213,8 +214,8 @@ def test_what_is_proven_is_named_and_not_run(tmp_path, monkeypatch):
     met = engines.find()  # as the run below meets it
     assert isinstance(met, Engine)
     known = {slug: evidence.load(slug).run for slug in examples.load() if slug != "hello-container"}
-    counts = {slug: (len(run.claims), len(run.transcripts)) for slug, run in known.items() if run}
-    proofs.keep(met, {**counts, "bases": (0, 0), "harness": (0, 0)}, [])
+    counts = {slug: Passed(len(run.claims), len(run.transcripts)) for slug, run in known.items() if run}
+    proofs.keep(met, {**counts, "bases": Passed(), "harness": Passed()}, [])
     said = (running := runs.pytest("--unproven", "-n", "0", XDG_CACHE_HOME=str(tmp_path))).communicate(timeout=300)[0]
 
     assert running.returncode == 0, said
