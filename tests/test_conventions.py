@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 import tomllib
@@ -84,14 +85,23 @@ def unlike(example: examples.Example) -> dict[str, set[str]]:
         file = posixpath.basename(name)
         if re.fullmatch(r"Dockerfile(\.\w[\w-]*)?", file):
             found[name] = lacks(example.read(name))
+        elif re.fullmatch(r"compose.*\.ya?ml", name):
+            found |= {f"{name} {service}": deaf(example, fields) for service, fields in services(example, name).items()}
     for name, fields in services(example).items():
         checked = set(fields.get("healthcheck") or CHECKED)
-        found[f"compose.yaml {name}"] = {
+        found[f"compose.yaml {name}"] |= {
             *CHECKED.difference(checked),
             *(f"EXPOSE {port}" for port in sorted(published(fields) - exposed(example, fields))),
             *(["health check"] if fields.get("ports") and not checks_health(example, fields) else []),
         }
     return {place: what for place, what in found.items() if what}
+
+
+def deaf(example: examples.Example, fields: dict) -> set[str]:
+    """Return ``init`` where a service is but a sleep, which as process 1 would not hear that it is to stop."""
+    own = built(example, fields).command[-1:] if "build" in fields else []
+    command = json.dumps(fields["command"]) if "command" in fields else "".join(own)
+    return {"init"} if command.startswith('["sleep"') and not fields.get("init") else set()
 
 
 def published(fields: dict) -> set[str]:
@@ -115,7 +125,7 @@ def built(example: examples.Example, fields: dict) -> Stage:
     build = fields["build"] if isinstance(fields["build"], dict) else {"context": fields["build"]}
     file = posixpath.normpath(f"{build.get('context', '.')}/{build.get('dockerfile', 'Dockerfile')}")
     every = stages(example.read(file))
-    return every[build.get("target", [*every][-1])]
+    return every[build.get("target") or [*every][-1]]
 
 
 @pytest.mark.parametrize("slug", EXAMPLES)

@@ -238,6 +238,14 @@ def test_files_call_the_script(example):
         assert all("docker login" in line or "GITHUB_OUTPUT" in line for line in others)
 
 
+def test_asked_for(docker, folder):
+    """The check of these files is a service in a profile: docker compose up starts the registry alone."""
+    ask = ("compose", "--project-directory", str(folder))
+
+    assert docker(*ask, "config", "--services").stdout.split() == ["registry"]
+    assert set(docker(*ask, "--profile", "lint", "config", "--services").stdout.split()) == {"lint", "registry"}
+
+
 @pytest.fixture(scope="module")
 def lint(docker, folder, prefix):
     """Check the files of the CI as they are in the folder."""

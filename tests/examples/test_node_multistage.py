@@ -104,6 +104,23 @@ def test_what_is_in(run, table):
     assert [row["cell"] for row in rows] == ["yes", "yes", "yes", "no", *["yes", "no", "yes", "no"] * 2]
 
 
+def test_what_they_say(docker, build):
+    """The three images say the same of themselves: user, port, folder, command and NODE_ENV=production."""
+    said = []
+    for dockerfile in IMAGES.values():
+        [found] = json.loads(docker("image", "inspect", build(dockerfile)).stdout)
+        said.append([found["Config"].get(key) for key in ("User", "ExposedPorts", "WorkingDir", "Cmd", "Env")])
+
+    assert said[0] == said[1] == said[2]
+    assert "NODE_ENV=production" in said[0][-1]
+
+
+def test_modules(run):
+    """All three say in package.json that their files are modules, so that node does not have to find that out."""
+    for dockerfile in IMAGES.values():
+        assert run("node -p 'require(\"./package.json\").type'", dockerfile=dockerfile).stdout == "module\n"
+
+
 def test_copies_not_links(run):
     """With install-links npm copies a package from a folder into node_modules; no link leads out of it."""
     assert run("find node_modules -type l").stdout == ""
@@ -136,9 +153,12 @@ def test_production_too_early(docker, folder):
     """NODE_ENV=production above npm ci leaves out the devDependencies, and the build ends with exit code 127."""
     failed = docker("build", "--file", str(folder / "Dockerfile.early"), str(folder), check=False)
 
+    said = failed.stdout + failed.stderr
+
     assert failed.returncode != 0
-    assert "uncomment: not found" in failed.stdout + failed.stderr
-    assert "127" in failed.stdout + failed.stderr
+    assert "RUN npm ci" in said  # it was run, and left out what is missing now
+    assert "uncomment: not found" in said
+    assert "127" in said
 
 
 # How it stops.
