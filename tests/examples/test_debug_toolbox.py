@@ -327,13 +327,15 @@ def test_compose_toolbox(docker, folder, prefix):
     """In Compose a service with a profile is left out by up, and run puts it into the app's namespaces: a toolbox."""
     compose = ["compose", "--project-directory", str(folder), "--project-name", f"{prefix}-stack"]
     docker(*compose, "up", "--detach", "--build", timeout=600)
-    running = docker(*compose, "ps", "--services").stdout.split()
+    made = docker(*compose, "ps", "--all", "--services").stdout.split()
+    limit = of(docker, f"{prefix}-stack-app-1", "{{.HostConfig.Memory}}")
     netstat = [*compose, "run", "--rm", "toolbox", "netstat", "-tln"]
     listening = until(lambda: "127.0.0.1:8080" in (seen := ports(docker(*netstat).stdout)) and seen, "the port")
     files = docker(*compose, "run", "--rm", "toolbox", "ls", "/proc/1/root").stdout.split()
     docker(*compose, "down", "--timeout", "0")
 
-    assert running == ["app"]
+    assert made == ["app"]
+    assert limit == str(64 * 2**20)
     # The other one is Docker's name server, which each container has on a network of one's own.
     assert [each for each in listening if not each.startswith("127.0.0.11:")] == ["127.0.0.1:8080"]
     assert "app" in files

@@ -105,6 +105,11 @@ def podman(on, app):
     return json.loads(on("podman", "inspect", "app").stdout)[0]
 
 
+def test_asked_for(docker, compose):
+    """The app is in a profile: docker compose up starts the machine alone, for the app is to run on that."""
+    assert docker(*compose, "config", "--services").stdout.split() == ["machine"]
+
+
 # Who calls whom.
 
 
