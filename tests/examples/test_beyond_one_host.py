@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import tarfile
+import urllib.request
 from dataclasses import dataclass, field
 
 import pytest
@@ -34,9 +35,12 @@ def one_host(docker, folder, prefix, token):
     compose = ["compose", "--project-directory", str(folder), "--project-name", f"{prefix}-one"]
     docker(*compose, "build", timeout=300)
     answer = docker(*compose, "run", "--rm", "ask").stdout
+    address = docker(*compose, "port", "web", "8080").stdout.strip()
+    with urllib.request.urlopen(f"http://{address}/", timeout=20) as asked:
+        outside = asked.read().decode()
     web = json.loads(docker("inspect", f"{prefix}-one-web-1").stdout)[0]
     docker(*compose, "down", "--volumes", "--timeout", "2", "--rmi", "local")
-    return {"answer": answer, "web": web}
+    return {"answer": answer, "outside": outside, "address": address, "web": web}
 
 
 @pytest.fixture(scope="module")
@@ -250,6 +254,12 @@ def test_compose_waits_and_asks(one_host):
     """Compose starts a client only when the service's health check has passed, and the client gets its answer."""
     assert one_host["web"]["State"]["Health"]["Status"] == "healthy"
     assert one_host["answer"].startswith("version 1, on ")
+
+
+def test_compose_publishes(one_host):
+    """Compose publishes the service on 127.0.0.1, where whoever asks from this machine gets the client's answer."""
+    assert one_host["address"].startswith("127.0.0.1:")
+    assert one_host["outside"] == one_host["answer"]
 
 
 def test_compose_hands_in_what_differs(one_host):
