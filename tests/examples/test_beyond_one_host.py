@@ -256,6 +256,19 @@ def test_compose_waits_and_asks(one_host):
     assert one_host["answer"].startswith("version 1, on ")
 
 
+def test_compose_does_not_ask_the_unwell(docker, folder, prefix, token, images):
+    """Of a service that never gets well, Compose starts no client: a dependency failed to start."""
+    compose = ["compose", "--project-directory", str(folder), "--project-name", f"{prefix}-unwell"]
+    docker("tag", images["broken"], f"{prefix}-unwell-web")
+    done = docker(*compose, "run", "--rm", "ask", check=False)
+    docker(*compose, "down", "--volumes", "--timeout", "0", "--rmi", "local")
+
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert "dependency failed to start" in done.stderr
+    assert "is unhealthy" in done.stderr
+
+
 def test_compose_publishes(one_host):
     """Compose publishes the service on 127.0.0.1, where whoever asks from this machine gets the client's answer."""
     assert one_host["address"].startswith("127.0.0.1:")

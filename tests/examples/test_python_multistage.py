@@ -340,7 +340,7 @@ def test_no_compiler(docker, folder):
 def test_home(docker, build):
     """What pip install --user has put into a user's home is found by that user only; another cannot import it."""
     image = build("Dockerfile.home")
-    other = docker("run", "--rm", "--user", "4711:4711", image, *WHERE, check=False)
+    other = docker("run", "--rm", "--user", "4711:4711", image, check=False)  # the program itself
 
     assert docker("run", "--rm", image, *WHERE).stdout.startswith("/home/appuser/.local/")
     assert other.returncode == 1
