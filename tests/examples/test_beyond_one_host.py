@@ -287,6 +287,13 @@ def test_compose_hands_in_what_differs(one_host):
 # A swarm.
 
 
+def test_machines_are_waited_for(docker, on, prefix):
+    """A machine has a health check, so that docker compose up --wait ends when its daemon answers."""
+    nodes = [f"{prefix}-cluster-node{number}-1" for number in (1, 2, 3)]
+
+    assert docker("inspect", "--format", "{{.State.Health.Status}}", *nodes).stdout.split() == ["healthy"] * 3
+
+
 def test_three_machines_one_swarm(on, swarm):
     """Three machines form one swarm, and the one that began it leads it."""
     form = "{{.Hostname}} {{.Status}} {{.ManagerStatus}}"
