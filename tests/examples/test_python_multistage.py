@@ -368,8 +368,13 @@ def test_moved(docker, build):
 def test_no_python(docker, build, only_docker):
     """On a base without Python the link leads nowhere: executable file not found, exit status 127."""
     only_docker("behind Podman's socket, Docker's client ends with exit status 1 and does not learn why")
-    done = docker("run", "--rm", build("Dockerfile.no-python"), check=False)
+    image = build("Dockerfile.no-python")
+    done = docker("run", "--rm", image, check=False)
+    look = "command -v mandel; readlink /opt/venv/bin/python; readlink --canonicalize-existing /opt/venv/bin/python"
 
+    assert docker("run", "--rm", image, "sh", "-c", look, check=False).stdout == (
+        "/opt/venv/bin/mandel\n/usr/local/bin/python\n"
+    )
     assert done.returncode == 127
     assert re.search(r"\"?python\"?.*not found in \$PATH", done.stderr)
 
