@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import time
+import urllib.request
 
 import pytest
 
@@ -542,7 +543,10 @@ def test_onbuild(docker, build):
 
 
 def test_serves_and_stops(docker_services, docker, docker_compose_project_name, folder):
-    """The server passes its health check, and STOPSIGNAL ends it in good order, with exit status 0."""
+    """The server passes its health check and answers, and STOPSIGNAL ends it in good order, with exit status 0."""
+    port = docker_services.port_for("site", 8000)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as answer:
+        assert answer.status == 200
     names = ["--project-name", docker_compose_project_name, "--file", str(folder / "compose.yaml")]
     docker("compose", *names, "stop", "--timeout", "10")
     listed = json.loads(docker("compose", *names, "ps", "--all", "--format", "json", "site").stdout)
