@@ -345,6 +345,16 @@ def test_settings_are_kept(docker, build):
     assert "PYTHONUNBUFFERED=1" in image["Config"]["Env"]
 
 
+def test_order_is_all(docker, build):
+    """The two orders differ in nothing else: the settings of both images are the same."""
+    good, bad = (
+        json.loads(docker("image", "inspect", build(dockerfile)).stdout)[0]["Config"]
+        for dockerfile in ("Dockerfile", "Dockerfile.bad")
+    )
+
+    assert {**good, "Image": ""} == {**bad, "Image": ""}
+
+
 def test_from_makes_none(docker, build):
     """FROM makes no layer: the image's lowest layers are those of its base, the same IDs in the same order."""
     base = layers(docker, "python:3.13-slim")

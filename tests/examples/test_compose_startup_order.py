@@ -431,6 +431,14 @@ def test_a_name_is_enough(moments, good):
     assert 'host not found in upstream "app"' in stopped.stderr + stopped.stdout
 
 
+def test_an_init_answers_for_it(moments, good):
+    """App's program has no answer to SIGTERM: under an init it is ended by it at once, with exit status 143."""
+    good("up", "--detach")
+    good("stop", "app")
+
+    assert good.state("app") == ("exited", 143)
+
+
 # The health check.
 
 
