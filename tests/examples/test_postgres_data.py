@@ -268,7 +268,9 @@ def copied(full, rows, docker, prefix) -> SimpleNamespace:
     """A copy of the files of a stopped database, in a volume of its own, and a database that runs on it."""
     full("stop")
     source, target, busybox = f"{full.project}_data", f"{prefix}-copy", "busybox:1.37"
-    seen = SimpleNamespace(exit=full.found()["State"]["ExitCode"], log=full.log(), volume=target)
+    found = full.found()
+    seen = SimpleNamespace(exit=found["State"]["ExitCode"], log=full.log(), volume=target)
+    seen.grace = found["Config"].get("StopTimeout")
     copy = "tar -C /a -c . | tar -C /b -x"
     both = ["run", "--rm", "--volume", f"{source}:/a:ro", "--volume", f"{target}:/b", busybox, "sh", "-c"]
     docker(*both, copy)
@@ -294,7 +296,8 @@ def test_copy_runs(copied, rows):
 
 
 def test_stop_is_clean(copied):
-    """Docker compose stop ends the database properly: it says that it has shut down, and exits with 0."""
+    """Docker compose stop gives the database a minute and ends it properly: it says so, and exits with 0."""
+    assert copied.grace == 60
     assert copied.exit == 0
     assert "database system is shut down" in copied.log
 
