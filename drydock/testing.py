@@ -385,7 +385,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             tally.raise_floor()
     elif whole:
         problems += tally.below_floor(tally.counts(results, known.proven.values()))
-    if whole and session.exitstatus in ENDED and not session.shouldfail and not session.shouldstop:
+    ended = session.exitstatus in ENDED and not session.shouldfail and not session.shouldstop
+    if ended and not _picked(session.config):
         _keep_proofs(known, results, blamed=bool(problems))
     for unit, proof in known.proven.items():
         engines.say(f"{unit}: proven {proofs.ago(proof)} ago on this engine, unchanged since")
