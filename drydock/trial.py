@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import ClassVar
 
 from drydock import ROOT, engine, example as examples, inventory
+from drydock.endure import hear_sigterm
 from drydock.engine import say
 from drydock.errors import DrydockError
 from drydock.example import Example
@@ -314,4 +315,5 @@ def _given(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    hear_sigterm()
     sys.exit(main(sys.argv[1:]))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from test_site import site
 from drydock import ROOT, mutants, trial
 from drydock.errors import DrydockError, MalformedError
 from drydock.example import Example
+from drydock.fixtures import until
 from drydock.mutants import Score
 
 __all__ = ["site"]
@@ -305,9 +309,9 @@ def test_tests_that_fail_anyway_tell_nothing(hello, tmp_path, copies):
         trial.score(hello, top=tmp_path)
 
 
-@pytest.fixture(name="real")
-def _real(tmp_path, hello, monkeypatch):
-    """A real copy whose tests are plain ones: without Drydock's plugin, which would ask for an engine."""
+@pytest.fixture(name="top")
+def _top(tmp_path):
+    """A repository whose tests are plain ones: without Drydock's plugin, which would ask for an engine."""
     top = tmp_path / "top"
     (top / "tests/examples").mkdir(parents=True)
     (top / "tests/test_conventions.py").write_text("")
@@ -324,7 +328,13 @@ def _real(tmp_path, hello, monkeypatch):
         "def test_b():\n    pass\n\ndef test_c():\n    assert 'USER' in PLACE.read_text()\n\n"
         "def test_d():\n    time.sleep(60 if 'SLOW' in PLACE.read_text() else 0)\n"
     )
+    (top / mutants.FILE).write_text("")
     shutil.copytree(ROOT / "drydock", top / "drydock", ignore=shutil.ignore_patterns("__pycache__", "site"))
+    return top
+
+
+@pytest.fixture(name="real")
+def _real(hello, top):
     with trial.Copy(hello, top) as copy:
         yield copy
 
@@ -352,6 +362,51 @@ def test_what_ends_nothing_is_ended(real, monkeypatch):
     monkeypatch.setattr(trial, "LIMIT", 60)
     (real.place / "Dockerfile").write_text(before)
     assert real.failed("--on-engine", *real.tests) == ""
+
+
+#: Tries the mutants of an example, in a process of its own.
+TRIAL = """
+import signal, sys
+from pathlib import Path
+from drydock import engine, trial
+from drydock.example import Example
+signal.signal(signal.SIGINT, signal.default_int_handler)
+example, top, score = Example(Path(sys.argv[1])), Path(sys.argv[2]), trial.score
+trial.examples.load = lambda: {"hello": example}
+trial.load = dict
+trial.score = lambda example, known: score(example, known, top)
+engine.current = lambda: None
+trial.hear_sigterm()
+sys.exit(trial.main(["hello"]))
+"""
+#: Tests that take long, and say that they have begun, and that they have taken away what they made.
+LONG = """
+import time
+from pathlib import Path
+
+def test_long():
+    place = Path({place!r})
+    (place / "began").touch()
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        (place / "cleaned").touch()
+        raise
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_told_to_end_cleans_up(hello, top, tmp_path, number):
+    """Told to end, it has the tests that run take away what they made, and waits for them."""
+    (top / "tests/examples/test_hello.py").write_text(LONG.format(place=str(tmp_path)))
+    command = [sys.executable, "-c", TRIAL, str(hello.root), str(top)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        until(lambda: running.poll() is None and (tmp_path / "began").exists(), "tests that run", 60)
+        running.send_signal(number)
+        running.wait(timeout=30)
+
+    assert running.returncode != 0
+    assert (tmp_path / "cleaned").exists()
 
 
 def test_an_unknown_example_is_named(capsys):
