@@ -110,6 +110,13 @@ def test_asked_for(docker, compose):
     assert docker(*compose, "config", "--services").stdout.split() == ["machine"]
 
 
+def test_machine_is_waited_for(docker, on, prefix):
+    """The machine has a health check, so that docker compose up --wait ends when its daemon answers."""
+    state = docker("inspect", "--format", "{{.State.Health.Status}}", f"{prefix}-stack-machine-1").stdout
+
+    assert state == "healthy\n"
+
+
 # Who calls whom.
 
 
