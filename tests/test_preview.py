@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from urllib.error import URLError
+from http.client import HTTPException
 
 import pytest
 from sphinx_autobuild.build import Builder
@@ -30,11 +30,11 @@ class Served:
         self.process, self.url, self.log = process, url, log
 
     def page(self, name="first.html"):
-        """Return a page as it is served; empty before there is one."""
+        """Return a page as it is served; empty before there is one, and while it is being written."""
         try:
             with urllib.request.urlopen(f"{self.url}/{name}", timeout=5) as answer:
                 return answer.read().decode()
-        except (URLError, OSError):
+        except (OSError, HTTPException):
             return ""
 
     def told(self):
