@@ -206,7 +206,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slug = slug_of(item)
         if slug and not _sentence(item):
             raise pytest.UsageError(f"{item.nodeid}: its docstring is to be the sentence that it proves")
-        chosen = slug in wanted if wanted else unit_of(item.nodeid, slug) not in proven
+        # A test of the harness that is tried for an example stays the harness's.
+        unit = unit_of(item.nodeid, slug if item.path.parent.name == "examples" else None)
+        chosen = slug in wanted if wanted else unit not in proven
         (kept if chosen else dropped).append(item)
         if ordered:
             item.add_marker(pytest.mark.random_order(disabled=True))
@@ -387,7 +389,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         problems += tally.below_floor(tally.counts(results, known.proven.values()))
     ended = session.exitstatus in ENDED and not session.shouldfail and not session.shouldstop
     if ended and not _picked(session.config):
-        _keep_proofs(known, results, blamed=bool(problems))
+        _keep_proofs(known, results, set(session.config.getoption("--example")), blamed=bool(problems))
     for unit, proof in known.proven.items():
         engines.say(f"{unit}: proven {proofs.ago(proof)} ago on this engine, unchanged since")
         for skip in proof.skips:
@@ -421,14 +423,16 @@ def _keep_in_ledger(session: Session, config: pytest.Config, left: list[str]) ->
         engines.say(f"nothing of this run is in the ledger: {error}")
 
 
-def _keep_proofs(session: Session, results: list[Result], *, blamed: bool) -> None:
+def _keep_proofs(session: Session, results: list[Result], wanted: set[str], *, blamed: bool) -> None:
     """Remember which units passed whole, and what they skipped: later runs say it again. Where the run left something
     behind, none did: whose it was is not known.
+
+    :param wanted: the examples that were asked for, of whose tests those alone are all that ran; empty for all.
     """
     failed = {unit for unit, outcomes in session.outcomes.items() if blamed or not outcomes <= {"passed", "skipped"}}
     failed |= {unit for unit, skips in session.skips.items() if not all(skips.values())}
     passed = {}
-    for unit in session.outcomes.keys() - failed:
+    for unit in (session.outcomes.keys() & wanted if wanted else session.outcomes.keys()) - failed:
         counted = tally.counts(each for each in results if each.slug == unit)
         skips = tuple(f"{test}: {reason}" for test, reason in sorted(session.skips.get(unit, {}).items()))
         passed[unit] = Passed(counted["claims"], counted["transcripts"], skips)

@@ -171,12 +171,17 @@ def test_a_run_can_be_kept_out_of_the_ledger(run):
     assert ledger.load() == []
 
 
-def test_a_test_of_the_harness_is_no_claim(run, top):
-    """What is tried for an example by a test of the harness is run with it, and is no claim of the example."""
+def _holds(top):
+    """Write a test of the harness that is tried for an example."""
     (top / "tests/harness").mkdir()
     (top / "tests/harness/test_holds.py").write_text(
-        'import pytest\n\n@pytest.mark.parametrize("slug", ["greeting"])\ndef test_holds(slug):\n    """It holds."""\n'
+        'import pytest\n\n@pytest.mark.parametrize("slug", ["thanks"])\ndef test_holds(slug):\n    """It holds."""\n'
     )
+
+
+def test_a_test_of_the_harness_is_no_claim(run, top):
+    """What is tried for an example by a test of the harness is run with it, and is no claim of the example."""
+    _holds(top)
     status, said = run("tests/harness/test_holds.py", "--results=results.json", "--no-ledger")
     results = json.loads((top / "results.json").read_text())
 
@@ -204,14 +209,18 @@ def test_a_skip_is_kept_with_the_proof(run, parallel):
     assert (first + again).count("\ncounted ('claims', 12) ('transcripts', 2)\n") == 2
 
 
-def test_an_example_that_was_asked_for_is_proven(run):
-    """An example that passes when it is run by itself is not run again; single tests of it prove nothing."""
-    run("--example=thanks", files=["tests"])
-    run("--example=greeting", "-k", "test_one", files=["tests"])
+def test_an_example_that_was_asked_for_is_proven(run, top):
+    """An example that passes when it is run by itself is not run again. Single tests of it prove nothing, nor do those
+    tests of the harness that run with it.
+    """
+    _holds(top)
+    ran = [run("--example=thanks", files=["tests"])[1]]
+    ran.append(run("--example=greeting", "-k", "test_one", files=["tests"])[1])
     said = run("--unproven", files=["tests"])[1]
 
+    assert ["5 passed" in each for each in ran] == [True, False]  # one of them is the harness's
     assert re.findall("(\\w+): proven", said) == ["thanks"]
-    assert "7 passed, 2 skipped" in said
+    assert "8 passed, 2 skipped" in said
 
 
 def test_a_skip_without_a_reason_proves_nothing(run):
