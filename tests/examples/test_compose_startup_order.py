@@ -432,7 +432,7 @@ def test_a_name_is_enough(moments, good):
 
 
 def test_an_init_answers_for_it(moments, good):
-    """App's program has no answer to SIGTERM: under an init it is ended by it at once, with exit status 143."""
+    """App's program has no answer to SIGTERM: under an init the signal ends it all the same, with exit status 143."""
     good("up", "--detach")
     good("stop", "app")
 
