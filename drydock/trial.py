@@ -33,6 +33,7 @@ from drydock.engine import say
 from drydock.errors import DrydockError
 from drydock.example import Example
 from drydock.mutants import Mutant, Score, derived, listed, load, save
+from drydock.noticed import Noticed
 
 #: What the tests need beside the example and its test.
 NEEDED: tuple[str, ...] = ("conftest.py", "pyproject.toml", "drydock", "base-images", "requirements.txt")
@@ -221,11 +222,12 @@ def _changed(file: Path, text: str) -> Iterator[None]:
         file.write_bytes(before)
 
 
-def score(example: Example, known: Score | None = None, top: Path = ROOT) -> Score:
+def score(example: Example, known: Score | None = None, top: Path = ROOT, *, again: bool = False) -> Score:
     """Try the example's mutants and return what became of them.
 
     :param known: what became of them before. Where neither the example nor its test has changed since, only those are
         tried again that survived: they may be equivalent now, or be noticed by a check of files.
+    :param again: try also what would be noticed again, by :class:`Noticed`.
     :raises DrydockError: its tests fail without any fault, so that they cannot tell; or see :func:`listed`.
     """
     own, equivalent = listed(example, top)
@@ -235,19 +237,27 @@ def score(example: Example, known: Score | None = None, top: Path = ROOT) -> Sco
     unchanged = known and (known.digest, known.tried) == (example.digest(), len(every))
     if known and unchanged and set(known.equivalent) <= set(excused):  # else, what was excused was never tried
         tried = [mutant for mutant in tried if str(mutant) in known.survivors]
-    survivors = _survivors(example, tried, top) if tried else ()
+    survivors = _survivors(example, tried, top, again=again) if tried else ()
     killed = len(every) - len(excused) - len(survivors)
     return Score(example.digest(), len(every), killed, excused, survivors)
 
 
-def _survivors(example: Example, tried: Iterable[Mutant], top: Path) -> tuple[str, ...]:
+def _survivors(example: Example, tried: Iterable[Mutant], top: Path, *, again: bool) -> tuple[str, ...]:
     survivors = []
+    memory = Noticed(example, top)
+    before = {mutant: "" if again else memory.by(mutant) for mutant in tried}
+    left = [mutant for mutant, test in before.items() if not test]
+    if not left:
+        return ()
     with Copy(example, top) as copy:
         trial = Trial(example, copy)
+        for mutant, test in before.items():
+            trial.noticed.setdefault(mutant.path, Counter())[test] += 1
         trial.without()
-        for mutant in tried:
+        for mutant in left:
             noticed = trial.notices(mutant)
             say(f"examples/{example.slug}/{mutant}: {f'noticed by {noticed}' if noticed else 'SURVIVED'}")
+            memory.keep(mutant, noticed)
             survivors += [] if noticed else [str(mutant)]
     return tuple(survivors)
 
@@ -278,7 +288,7 @@ def main(arguments: Sequence[str]) -> int:
 
     def one(example: Example) -> None:
         try:
-            found = score(example, None if given.all else scores.get(example.slug))
+            found = score(example, None if given.all else scores.get(example.slug), again=given.all)
         except DrydockError as error:
             wrong.append(str(error))
             return

@@ -220,6 +220,12 @@ def test_tests_that_name_the_file_are_known(hello):
     assert trial.naming(hello, "Dockerfile.bad") == []
 
 
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    """What was noticed is kept where nobody else looks."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 def _user(files):
     return "" if "USER" in files["Dockerfile"] else "t.py::test_user"
 
@@ -273,6 +279,41 @@ def test_what_was_excused_is_tried_when_it_is_no_more(hello, tmp_path, copies):
     (tmp_path / mutants.FILE).write_text('[hello.equivalent]\n"compose.yaml: drop services" = "why"\n')
 
     assert "Dockerfile:1: drop FROM a:1" in trial.score(hello, first, tmp_path).survivors
+
+
+def test_what_was_noticed_is_not_tried_again(hello, tmp_path, copies, capsys):
+    """With a test more, only what nobody noticed is tried; with that test changed, or the file, all of it."""
+    module = tmp_path / "tests/examples/test_hello.py"
+    module.parent.mkdir(parents=True, exist_ok=True)
+    noticing = f"{module.relative_to(tmp_path)}::test_user"
+    module.write_text("ONE = 1\n\n\ndef test_user():\n    assert ONE\n")
+    copies(lambda files: "" if "USER" in files["Dockerfile"] else noticing)
+
+    def count(**options):
+        found = trial.score(hello, top=tmp_path, **options)
+        assert (found.killed, len(found.survivors)) == (1, 5)
+        return len(capsys.readouterr().out.splitlines())
+
+    assert count() == 6
+    assert count() == 5
+    assert count(again=True) == 6
+    module.write_text(module.read_text() + "\n\n# Another.\n\n\ndef test_more():\n    assert ONE\n")
+    assert count() == 5
+    module.write_text(module.read_text().replace("ONE = 1", "ONE = 2"))
+    assert count() == 6
+    module.write_text(module.read_text().replace("assert ONE\n", "assert ONE, 'why'\n", 1))
+    assert count() == 6
+    (hello.root / "more.txt").write_text("")
+    assert count() == 6
+
+
+def test_what_is_no_test_is_not_kept(hello, tmp_path, copies, capsys):
+    """What ended at the limit of time is tried again: nothing says what noticed it."""
+    copies(lambda files: "" if "USER" in files["Dockerfile"] else "the limit of 900 s")
+    first, second = (trial.score(hello, top=tmp_path) and capsys.readouterr().out for _ in range(2))
+
+    assert first == second
+    assert "Dockerfile:2: drop USER 1: noticed by the limit of 900 s" in second
 
 
 def test_only_the_tests_that_use_a_file_are_run(hello, tmp_path, copies):
@@ -374,7 +415,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 example, top, score = Example(Path(sys.argv[1])), Path(sys.argv[2]), trial.score
 trial.examples.load = lambda: {"hello": example}
 trial.load = dict
-trial.score = lambda example, known: score(example, known, top)
+trial.score = lambda example, known, again: score(example, known, top)
 engine.current = lambda: None
 trial.hear_sigterm()
 sys.exit(trial.main(["hello"]))

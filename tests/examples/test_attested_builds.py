@@ -44,7 +44,13 @@ def build_there(on_builder):
     """Build by the builder, and return the digest: ``build_there("--push")``."""
 
     def call(*options: str, dockerfile: str = "Dockerfile") -> str:
-        done = on_builder("docker", "buildx", "build", "--quiet", "--file", dockerfile, *options, ".", timeout=300)
+        command = ["docker", "buildx", "build", "--quiet", "--file", dockerfile, *options, "."]
+        done = on_builder(*command, timeout=300, check=False)
+        # Docker 26 pushes an image and what is said of it side by side under one tag, and this registry has an error
+        # for who asks for a tag in the moment in which it is written.
+        if done.returncode != 0 and "500 Internal Server Error" in done.stderr:
+            done = on_builder(*command, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
     return call

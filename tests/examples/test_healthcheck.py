@@ -262,13 +262,15 @@ def test_who_is_told(docker, start, becomes):
 
 def test_exit_probe(docker, start, becomes, look, table):
     """A restart policy looks at the end of process 1 and at nothing else; a probe can bring that about."""
-    policy = ["--restart=always", FAST]
+    policy = "--restart=always"
+    sick, ends = (start(options=[policy, FAST], suffix=each) for each in ("ill", "ends"))
+    # At its own interval: it would end a server that has only begun to start.
+    exits = start(options=[policy], dockerfile="Dockerfile.exit", suffix="exit")
     cases = {
-        "the server is ill": start(options=policy, suffix="ill"),
-        "the program ends": start(options=policy, suffix="ends"),
-        "the server is ill, and the probe ends it": start(options=policy, dockerfile="Dockerfile.exit", suffix="exit"),
+        "the server is ill": sick,
+        "the program ends": ends,
+        "the server is ill, and the probe ends it": exits,
     }
-    sick, ends, exits = cases.values()
     for container in cases.values():
         becomes(container, "healthy")
     ill(docker, sick)
@@ -289,6 +291,14 @@ def test_exit_probe(docker, start, becomes, look, table):
 
     assert [row["cell"] for row in rows if row["column"] == "restarts"] == ["0", "1", "1"]
     assert [row["cell"] for row in rows if row["column"] == "health"] == ["unhealthy", "healthy", "healthy"]
+
+
+def test_exit_probe_knows_no_start(start, look):
+    """A probe that ends process 1 does so in the start period as well: a server that is not yet well is restarted."""
+    options = ["--restart=always", "--health-start-period=1h", FAST]
+    container = start(*COLD, options=options, dockerfile="Dockerfile.exit")
+
+    until(lambda: look(container)["RestartCount"] >= 1, f"a restart of {container}")
 
 
 # Probes that cannot work, and none.

@@ -30,6 +30,19 @@ OVERFLOW = """() => {
   );
   return `${document.documentElement.scrollWidth} px: ` + wide.slice(-3).map((each) => each.outerHTML.slice(0, 90));
 }"""
+#: The headings whose height a link has a part in, though nobody sees the link. A page that is painted before the link
+#: was read would shift, too.
+BROKEN = """() => {
+  const headings = [...document.querySelectorAll(":is(h1, h2, h3, h4, h5, h6):has(.headerlink)")];
+  const heights = () => headings.map((each) => each.getBoundingClientRect().height);
+  const before = heights();
+  const rule = new CSSStyleSheet();
+  rule.replaceSync(".headerlink { display: none !important }");
+  document.adoptedStyleSheets = [rule];
+  const after = heights();
+  document.adoptedStyleSheets = [];
+  return headings.filter((_, index) => before[index] !== after[index]).map((each) => each.textContent);
+}"""
 #: Less than this of a layout shift is a fraction of a pixel, which nobody sees.
 SHIFT_SEEN = 0.0005
 SHIFT = """() => new Promise((done) => {
@@ -122,6 +135,9 @@ def _look(page: Page, site: Site, page_path: str) -> tuple[list[str], list[tuple
         wide = page.evaluate(OVERFLOW)
         if wide:
             problems.append(f"wider than {width} px: {wide}")
+        broken = page.evaluate(BROKEN)
+        if broken:
+            problems.append(f"at {width} px a link that is hidden breaks the line of: {broken}")
     return problems, asked
 
 
