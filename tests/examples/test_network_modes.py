@@ -356,3 +356,24 @@ def test_what_works_where(modes, probe, table, only_docker):
     assert list(found[NONE].values()) == ["lo", *["no"] * 5, "ignored"]
     assert found[INTERNAL]["reaches the host"] == "only at its gateway"
     assert found[INTERNAL]["the host reaches it"] == "yes"
+
+
+# Compose.
+
+
+def test_compose_starts_what_has_no_profile(docker_services, docker, docker_compose_project_name):
+    """What is to be called by its name, as it has a profile, is not started with the other services."""
+    ours = f"label=com.docker.compose.project={docker_compose_project_name}"
+    started = docker("ps", "--all", "--filter", ours, "--format", "{{.Names}}").stdout.split()
+
+    assert sorted(started) == [f"{docker_compose_project_name}-{service}-1" for service in ("vault", "web")]
+
+
+def test_compose_host(docker_services, docker, build, folder, docker_compose_project_name):
+    """In a Compose file, network_mode: host is the host's network namespace, as --network host is."""
+    project = ["--project-directory", str(folder), "--project-name", docker_compose_project_name]
+    space = ["readlink", "/proc/self/ns/net"]
+    # Compose says above it what it builds.
+    by_compose = docker("compose", *project, "run", "--rm", "host", *space).stdout.splitlines()[-1]
+
+    assert by_compose == docker("run", "--rm", "--network", "host", build(), *space).stdout.strip()

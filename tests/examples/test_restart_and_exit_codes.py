@@ -154,6 +154,7 @@ def test_not_a_program(ended):
 
     assert seen["client"] != 0
     assert "exec format error" in seen["said"] or seen["client"] in (126, 127)
+    assert "not found" not in seen["said"]
 
 
 def test_all_codes(docker, build, ended, running, inspect, table, only_docker):
