@@ -160,6 +160,14 @@ def test_target(docker, plain, build):
     assert (shipped["Entrypoint"], shipped["Cmd"]) == (["node", "src/server.js"], None)
 
 
+def test_shipped_says_production(docker, build):
+    """The image to ship says NODE_ENV=production to what runs in it; the one to work in does not."""
+    show = ["image", "inspect", "--format", "{{json .Config.Env}}"]
+    said = [json.loads(docker(*show, image).stdout) for image in (build(), build(target="dev"))]
+
+    assert ["NODE_ENV=production" in each for each in said] == [True, False]
+
+
 def test_same_packages(docker, build):
     """The stage to work in and the stage to ship have the same packages, which were installed once."""
     packages = "fs.readdirSync('node_modules').filter(name => !name.startsWith('.')).join()"
