@@ -160,6 +160,8 @@ def test_deleted_secret(docker, build, folder, tmp_path):
     layers = archives(docker, image, tmp_path)
     token = (folder / "token.txt").read_bytes()
 
+    # It was of use to the step between.
+    assert docker("run", "--rm", image).stdout.split() == [str(len(token)), "/token"]
     assert docker("run", "--rm", image, "ls", "/token", check=False).returncode != 0
     assert [("token" in names(layer), token in layer) for layer in layers].count((True, True)) == 1
     assert ".wh.token" in names(layers[-1])
