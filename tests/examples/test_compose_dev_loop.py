@@ -251,6 +251,19 @@ def test_mount_keeps_packages(mounted):
     assert mounted.packages() == ["greeting"]
 
 
+def test_mount_needs_the_source(stack_of):
+    """Where there is no source to mount, nothing is started, and no empty folder is made in its place."""
+    stack = stack_of("gone", "compose.mount.yaml")
+    stack("build")
+    (stack.folder / "src").rename(stack.folder / "elsewhere")
+    refused = stack.engine.run(*stack.command, "up", "--detach", "--no-build", check=False)
+    stack("down", "--timeout", "0")
+
+    assert refused.returncode != 0
+    assert "bind source path does not exist" in refused.stderr
+    assert not (stack.folder / "src").exists()
+
+
 def test_a_mount_restarts_nothing(still):
     """A server that nobody watches for has the new file, and goes on to answer with the old one."""
     assert still.row == {
