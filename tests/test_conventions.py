@@ -86,15 +86,21 @@ def unlike(example: examples.Example) -> dict[str, set[str]]:
         if re.fullmatch(r"Dockerfile(\.\w[\w-]*)?", file):
             found[name] = lacks(example.read(name))
         elif re.fullmatch(r"compose.*\.ya?ml", name):
-            found |= {f"{name} {service}": deaf(example, fields) for service, fields in services(example, name).items()}
-    for name, fields in services(example).items():
-        checked = set(fields.get("healthcheck") or CHECKED)
-        found[f"compose.yaml {name}"] |= {
-            *CHECKED.difference(checked),
-            *(f"EXPOSE {port}" for port in sorted(published(fields) - exposed(example, fields))),
-            *(["health check"] if fields.get("ports") and not checks_health(example, fields) else []),
-        }
+            found |= {f"{name} {service}": misses(example, fields) for service, fields in services(example, name).items()}
     return {place: what for place, what in found.items() if what}
+
+
+def misses(example: examples.Example, fields: dict) -> set[str]:
+    """Return what a service does without."""
+    # What is laid over another file says only what differs.
+    whole = {"image", "build"} & set(fields)
+    checked = set(fields.get("healthcheck") or CHECKED) if whole else CHECKED
+    return {
+        *deaf(example, fields),
+        *CHECKED.difference(checked),
+        *(f"EXPOSE {port}" for port in sorted(published(fields) - exposed(example, fields))),
+        *(["health check"] if whole and fields.get("ports") and not checks_health(example, fields) else []),
+    }
 
 
 def deaf(example: examples.Example, fields: dict) -> set[str]:

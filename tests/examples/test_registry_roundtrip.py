@@ -371,7 +371,7 @@ def test_what_a_name_means(docker, name, docker_only, engine, table):
 # Several platforms.
 
 
-def test_index(docker, folder, manifests, image):
+def test_index(docker, folder, manifests, image, tmp_path):
     """Under one tag an index can list an image per platform, and a pull takes the one for the platform it asks for."""
     note = ["--file", str(folder / "Dockerfile.note"), "--provenance=false", str(folder)]
     for each in ("amd64", "arm64"):
@@ -383,12 +383,14 @@ def test_index(docker, folder, manifests, image):
     docker("image", "rm", f"{image}:amd64", f"{image}:arm64")
     docker("pull", "--platform", "linux/arm64", f"{image}:note")
     created = docker("create", "--platform", "linux/arm64", "--pull=never", f"{image}:note").stdout.strip()
+    docker("cp", f"{created}:/content.txt", str(tmp_path))
     docker("rm", created)
     none = docker("pull", "--platform", "linux/riscv64", f"{image}:note", check=False)
 
     assert index.headers["content-type"] in (DOCKER_LIST, OCI_INDEX)
     assert listed == {each: manifests(each).digest for each in ("amd64", "arm64")}
     assert (none.returncode, "riscv64" in none.stderr + none.stdout) == (1, True)
+    assert (tmp_path / "content.txt").read_bytes() == (folder / "content.txt").read_bytes()
 
 
 # What is left behind.
