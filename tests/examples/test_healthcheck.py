@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -367,12 +366,11 @@ def test_stack(docker_services, docker, docker_compose_project_name, look, only_
     """A health check in a Compose file takes the place of the image's, or gives one to an image that has none."""
     only_docker("Podman leaves it to systemd to run the probes")
     web, static = (look(f"{docker_compose_project_name}-{each}-1") for each in ("web", "static"))
-    [port] = web["NetworkSettings"]["Ports"]["8000/tcp"]
-    with urllib.request.urlopen(f"http://{port['HostIp']}:{port['HostPort']}/health", timeout=10) as answer:
-        said = answer.read()
+    published = docker("port", f"{docker_compose_project_name}-web-1", "8000").stdout
     image = docker("image", "inspect", "--format", "{{json .Config.Healthcheck}}", "busybox:1.37").stdout
 
-    assert (image.strip(), said) == ("null", b"well\n")
+    assert image.strip() == "null"
+    assert published.startswith("127.0.0.1:")
     assert static["Config"]["Healthcheck"]["Test"][:2] == ["CMD", "wget"]
     assert [each["State"]["Health"]["Status"] for each in (web, static)] == ["healthy", "healthy"]
 
