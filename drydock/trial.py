@@ -183,16 +183,20 @@ class Trial:
 
     def notices(self, mutant: Mutant) -> str:
         """Return the id of a test that fails with the mutant in place of the file, or ""."""
-        if mutant.path not in self._users:
-            self._users[mutant.path] = self._using(mutant.path)
         with _changed(self._copy.place / mutant.path, mutant.text):
             if mutant.claim:
                 return self._copy.failed("--on-engine", f"{self._copy.tests[0]}::{mutant.claim}")
-            counts = self.noticed.setdefault(mutant.path, Counter())
-            users = sorted(self._users[mutant.path], key=lambda test: -counts[test])
-            found = self._static() or (self._copy.failed("--on-engine", *users) if users else "")
-            counts[found] += 1
+            found = self._static()
+        if found:
             return found
+        if mutant.path not in self._users:
+            self._users[mutant.path] = self._using(mutant.path)
+        counts = self.noticed.setdefault(mutant.path, Counter())
+        users = sorted(self._users[mutant.path], key=lambda test: -counts[test])
+        with _changed(self._copy.place / mutant.path, mutant.text):
+            found = self._copy.failed("--on-engine", *users) if users else ""
+        counts[found] += 1
+        return found
 
     def _static(self) -> str:
         return self._copy.failed("-k", f"[{self._example.slug}]", *STATIC)

@@ -375,6 +375,18 @@ def test_stack(docker_services, docker, docker_compose_project_name, look, only_
     assert [each["State"]["Health"]["Status"] for each in (web, static)] == ["healthy", "healthy"]
 
 
+def test_stack_stops(docker, folder, name, look, only_docker):
+    """BusyBox's httpd as process 1 ignores a request to stop; with init: true it ends at once, with 143."""
+    only_docker("Podman leaves it to systemd to run the probes")
+    project = ["compose", "--file", str(folder / "compose.yaml"), "--project-name", name("stop")]
+    docker(*project, "up", "--detach", "static")
+    docker(*project, "stop", "--timeout", "30")
+    state = look(f"{name('stop')}-static-1")["State"]
+    docker(*project, "down", "--timeout", "0")
+
+    assert state["ExitCode"] == 143
+
+
 @pytest.fixture
 def waited(docker, folder, name, only_docker):
     """Run docker compose up --wait for some services at once, each in a project of its own."""
