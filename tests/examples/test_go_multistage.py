@@ -221,6 +221,16 @@ def test_numeric_user(docker, build):
     assert users == ["65532:65532", "65532:65532"]
 
 
+def test_both_say_the_same(docker, build):
+    """The two final images say the same of themselves: their user, port, health check and command."""
+    show = ["image", "inspect", "--format", "{{json .Config}}"]
+    known = [json.loads(docker(*show, build(target=stage)).stdout) for stage in ("distroless", "tiny")]
+    one, other = ([each[what] for what in ("User", "ExposedPorts", "Healthcheck", "Cmd")] for each in known)
+
+    assert one == other
+    assert one[1] == {"8080/tcp": {}}
+
+
 def test_distroless_nonroot_is_numeric(docker, build):
     """The base image distroless/static with the tag nonroot runs as user 65532 without a USER line."""
     build(target="distroless")  # so that the base is there

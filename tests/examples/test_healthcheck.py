@@ -371,7 +371,8 @@ def test_stack(docker_services, docker, docker_compose_project_name, look, only_
 
     assert image.strip() == "null"
     assert published.startswith("127.0.0.1:")
-    assert static["Config"]["Healthcheck"]["Test"][:2] == ["CMD", "wget"]
+    checked = static["Config"]["Healthcheck"]
+    assert (checked["Test"][:2], checked["Retries"]) == (["CMD", "wget"], 2)
     assert [each["State"]["Health"]["Status"] for each in (web, static)] == ["healthy", "healthy"]
 
 
