@@ -41,7 +41,8 @@ class Noticed:
         """Keep that this test noticed it. What is no test, such as a limit of time, is not kept."""
         digest = self._digest(test)
         if digest:
-            self._kept[self._key(mutant)] = (test, digest)
+            # Another trial may have kept some since.
+            self._kept = {**self._read(), self._key(mutant): (test, digest)}
             self._place.parent.mkdir(parents=True, exist_ok=True)
             fresh = self._place.with_suffix(".new")
             fresh.write_text(json.dumps(self._kept), encoding="utf-8")
