@@ -161,11 +161,12 @@ def test_target(docker, plain, build):
 
 
 def test_shipped_says_production(docker, build):
-    """The image to ship says NODE_ENV=production to what runs in it; the one to work in does not."""
-    show = ["image", "inspect", "--format", "{{json .Config.Env}}"]
+    """The image to ship says NODE_ENV=production to what runs in it, the one to work in does not; the port both say."""
+    show = ["image", "inspect", "--format", "{{json .Config}}"]
     said = [json.loads(docker(*show, image).stdout) for image in (build(), build(target="dev"))]
 
-    assert ["NODE_ENV=production" in each for each in said] == [True, False]
+    assert ["NODE_ENV=production" in each["Env"] for each in said] == [True, False]
+    assert [each["ExposedPorts"] for each in said] == [{"8000/tcp": {}}] * 2
 
 
 def test_same_packages(docker, build):

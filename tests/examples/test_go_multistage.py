@@ -388,12 +388,12 @@ def test_cgo_on_distroless(docker, build, folder):
     assert "exec /app: no such file or directory" in done.stderr
 
 
-def test_cgo_on_musl(docker, build):
+def test_cgo_on_musl(docker, build, files):
     """A program linked to Debian's C library does not start where there is musl instead, as on Alpine."""
-    there = docker("run", "--rm", build("Dockerfile.musl", target="musl"), "ls", "/musl").stdout
+    there = [path for path in files(build("Dockerfile.musl")) if "ld-musl-" in path]
     done = docker("run", "--rm", build("Dockerfile.musl"), check=False)
 
-    assert "ld-musl-" in there
+    assert there
     assert done.returncode != 0
     assert "exec /app: no such file or directory" in done.stderr
 
