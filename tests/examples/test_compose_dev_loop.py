@@ -252,6 +252,14 @@ def test_mount_keeps_packages(mounted):
     assert mounted.packages() == ["greeting"]
 
 
+def test_mount_is_for_reading(mounted):
+    """The server cannot change your source: the mount is read-only."""
+    refused = mounted.engine.run(*mounted.command, "exec", "-T", "web", "touch", "/app/src/new", check=False)
+
+    assert refused.returncode != 0
+    assert "Read-only file system" in refused.stderr
+
+
 def test_mount_needs_the_source(stack_of):
     """Where there is no source to mount, nothing is started, and no empty folder is made in its place."""
     stack = stack_of("gone", "compose.mount.yaml")
