@@ -86,7 +86,8 @@ def unlike(example: examples.Example) -> dict[str, set[str]]:
         if re.fullmatch(r"Dockerfile(\.\w[\w-]*)?", file):
             found[name] = lacks(example.read(name))
         elif re.fullmatch(r"compose.*\.ya?ml", name):
-            found |= {f"{name} {service}": misses(example, fields) for service, fields in services(example, name).items()}
+            known = services(example, name)
+            found |= {f"{name} {service}": misses(example, fields) for service, fields in known.items()}
     return {place: what for place, what in found.items() if what}
 
 
