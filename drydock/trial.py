@@ -1,8 +1,8 @@
 """Tries mutants: has the tests of an example run against each, and keeps what became of it.
 
 They run in a copy of what they need, so that the checkout and its evidence stay as they are. First the example's tests
-run without a fault, then once for each file with that file spoilt, which tells the tests that use it. Against a mutant
-of the file run the checks of files, then those tests, until one fails: first those that noticed other mutants.
+run without a fault. Against a mutant run the checks of files, then the tests that use its file, until one fails: first
+those that noticed other mutants. Which those are is told by one run with the file spoilt, made when it is first needed.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def _look(page: Page, site: Site, page_path: str) -> tuple[list[str], list[tuple
     watch = Watch()
     watch.attach(page, site)
     # On a busy machine a browser paints a page before it has read all of it, now and then in the middle of a line.
-    # What shifts by that does so once; what shifts by how the page is made does so each time.
+    # What shifts by that hardly does so each time; what shifts by how the page is made may (and see BROKEN).
     asked: list[tuple[str, int, int]] = []
     for _ in range(5):
         site.asked.clear()
