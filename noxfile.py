@@ -276,7 +276,8 @@ def soak(session: nox.Session) -> None:
     It fails if anything differs: an outcome, a claim that came or went, a step that was retried in one run and not in
     another, something left behind, or what took `--factor=3` times as long. `--load` keeps every processor busy
     meanwhile, `--seed=S` gives the order of an earlier run again. The tests of a file keep their order, for some look
-    one after the other at what they share, unless `--within` is given. Without a slug it writes evidence/soak.json.
+    one after the other at what they share, unless `--within` is given. Without a slug, each run is counted in
+    evidence/soak.json, in a row of this soak.
     """
     install(session)
     # After Ctrl-C the tests take away what they made.

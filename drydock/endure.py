@@ -157,8 +157,10 @@ def main(arguments: Sequence[str], top: Path = ROOT) -> int:
     load = (os.cpu_count() or 1) if given.load else 0
     found: list[str] = []
     runs: dict[int, Ran] = {}
+    told = None
     try:
         examples.pick(given.slugs, examples.load())
+        earlier = soak.load(top)
         with busy(load):
             for number in range(1, given.runs + 1):
                 say(f"run {number} of {given.runs}; its order again: nox -s soak -- 1 --seed={seed + number - 1}")
@@ -166,24 +168,25 @@ def main(arguments: Sequence[str], top: Path = ROOT) -> int:
                 found += [f"run {number} ended with exit status {status}"] if status else []
                 found += [] if ran else [f"run {number} left nothing in the ledger"]
                 runs |= {number: ran} if ran else {}
+                if runs:
+                    told = summary(runs, number, load, seed, len(found) + len(differences(runs, given.factor)))
+                if told and not given.slugs:
+                    soak.save([*earlier, told], top)  # after each run: all of them take hours, and may be ended
     except DrydockError as error:
         say(str(error))
         return 1
     except KeyboardInterrupt:
-        say("ended; nothing of it is kept but what the ledger has")
+        say("ended; of a run of all tests that was not at its end, only the ledger has something")
         return 130
-    found += differences(runs, given.factor)
-    for line in found:
+    for line in (*found, *differences(runs, given.factor)):
         say(line)
-    if runs:
-        told = summary(runs, given.runs, load, seed, len(found))
-        say(
-            f"{told.runs} runs of {told.tests} tests on {told.engine}, seed {told.seed}, {told.busy} busy processes: "
-            f"{told.failures} failures, {told.retries} retries, {told.left} left behind, {told.differences} differences"
-        )
-        if not given.slugs:
-            soak.save(told, top)
-    return 1 if found else 0
+    if not told:
+        return 1
+    say(
+        f"{told.runs} runs of {told.tests} tests on {told.engine}, seed {told.seed}, {told.busy} busy processes: "
+        f"{told.failures} failures, {told.retries} retries, {told.left} left behind, {told.differences} differences"
+    )
+    return 1 if told.differences else 0
 
 
 def _given(arguments: Sequence[str]) -> argparse.Namespace:

@@ -1,10 +1,11 @@
-"""Soak: what came of running all tests again and again, as the site shows it. ``endure`` runs them."""
+"""Soaks: what came of running all tests again and again, as the site shows it. ``endure`` runs them."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ RESULTS = Path("evidence/soak.json")
 
 @dataclass(frozen=True)
 class Soak:
-    """What came of it.
+    """What came of one.
 
     :ivar runs: how often all tests were run.
     :ivar tests: how many there were in a run, the transcripts included.
@@ -43,25 +44,30 @@ class Soak:
     date: str
 
 
-def load(top: Path = ROOT) -> Soak | None:
-    """Return what came of the last soak of all tests, or None where there was none.
+def load(top: Path = ROOT) -> list[Soak]:
+    """Return what came of each soak of all tests, the oldest first.
 
     :raises MalformedError: the file is not what :func:`save` writes.
     """
     place = top / RESULTS
     if not place.is_file():
-        return None
+        return []
     try:
-        found = Soak(**json.loads(place.read_text(encoding="utf-8")))
-        datetime.date.fromisoformat(found.date)
-        counts = [getattr(found, each.name) for each in dataclasses.fields(found) if each.type == "int"]
-        if not all(type(count) is int and count >= 0 for count in counts) or type(found.engine) is not str:
-            raise ValueError(f"odd: {found}")
+        return [_checked(**fields) for fields in json.loads(place.read_text(encoding="utf-8"))]
     except (ValueError, TypeError, RecursionError) as error:
-        raise MalformedError(RESULTS, 0, f"not a soak ({error}); delete it and run: nox -s soak -- 5") from error
+        raise MalformedError(RESULTS, 0, f"no list of soaks ({error}); delete it and run: nox -s soak -- 5") from error
+
+
+def _checked(**fields: object) -> Soak:
+    found = Soak(**fields)  # type: ignore[arg-type]  # what it is given is looked at below
+    datetime.date.fromisoformat(found.date)
+    counts = [getattr(found, each.name) for each in dataclasses.fields(found) if each.type == "int"]
+    if not all(type(count) is int and count >= 0 for count in counts) or type(found.engine) is not str:
+        raise ValueError(f"odd: {found}")
     return found
 
 
-def save(soak: Soak, top: Path = ROOT) -> None:
-    """Write what came of a soak of all tests."""
-    (top / RESULTS).write_text(json.dumps(dataclasses.asdict(soak), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+def save(soaks: Sequence[Soak], top: Path = ROOT) -> None:
+    """Write what came of soaks of all tests, the oldest first."""
+    data = [dataclasses.asdict(each) for each in soaks]
+    (top / RESULTS).write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")

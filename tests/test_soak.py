@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -217,14 +218,18 @@ GOOD = ("passed", 0, True)
 
 
 def test_runs_of_all_tests_are_kept_for_the_site(soaked, tmp_path, capsys):
-    """Each run is one of its own, with the next seed; where all agree, it passes, and the file has the figures."""
+    """Each run is one of its own, with the next seed; where all agree, it passes, and the file has the figures.
+
+    What was there before stays there.
+    """
+    soak.save([SOAK], tmp_path)
     status, commands = soaked([GOOD] * 3, "--seed=41")
     names = (tmp_path / "runs").read_text().split()
 
     assert status == 0, capsys.readouterr().out
     assert [seed for _, seed in commands] == [41, 42, 43]
     assert len({*names, "inherited"}) == 4
-    assert soak.load(tmp_path) == Soak(3, 1, 0, 0, 0, 0, 0, 41, "docker-28.5", "2026-11-22")
+    assert soak.load(tmp_path) == [SOAK, Soak(3, 1, 0, 0, 0, 0, 0, 41, "docker-28.5", "2026-11-22")]
     assert "its order again: nox -s soak -- 1 --seed=43" in capsys.readouterr().out
 
 
@@ -243,7 +248,24 @@ def test_a_difference_is_the_exit_status(soaked, other, told, tmp_path, capsys):
     assert status == 1
     assert f"drydock: {told}\n" in capsys.readouterr().out
     assert commands[0][0] == ["hello-container"]
-    assert soak.load(tmp_path) is None
+    assert soak.load(tmp_path) == []
+
+
+def test_a_soak_that_is_ended_keeps_the_runs_before(soaked, tmp_path, monkeypatch, capsys):
+    """What two hours have shown is not lost in the third; nor what differed until then."""
+    real, ends = endure.run, [("passed", 0, True), ("failed", 1, True)]
+
+    def run(command, top):
+        if not ends:
+            raise KeyboardInterrupt
+        return real([*command[:-1], json.dumps([ends.pop(0)] * 3)], top)
+
+    monkeypatch.setattr(endure, "run", run)
+    status, _ = soaked([GOOD] * 3, "--seed=5")
+
+    assert status == 130
+    # The second run failed, ended with 1, and differs from the first.
+    assert soak.load(tmp_path) == [Soak(2, 1, 1, 0, 0, 2, 0, 5, "docker-28.5", "2026-11-22")]
 
 
 def test_an_example_that_there_is_not(soaked, capsys):
@@ -275,16 +297,17 @@ def test_the_command():
 def test_figures_survive_the_file(tmp_path):
     """Figures are read as they were written, and anything else is refused."""
     (tmp_path / "evidence").mkdir()
-    assert soak.load(tmp_path) is None
-    soak.save(SOAK, tmp_path)
+    assert soak.load(tmp_path) == []
+    soak.save([SOAK, SOAK], tmp_path)
     good = dataclasses.asdict(SOAK)
 
-    assert soak.load(tmp_path) == SOAK
+    assert soak.load(tmp_path) == [SOAK, SOAK]
     for wrong in (
         "{",
-        "[]",
-        "{}",
-        *(json.dumps({**good, **odd}) for odd in ({"runs": -1}, {"date": "x"}, {"left": 1.5})),
+        "[1]",
+        "[{}]",
+        json.dumps(good),
+        *(json.dumps([good, {**good, **odd}]) for odd in ({"runs": -1}, {"date": "x"}, {"left": 1.5})),
     ):
         (tmp_path / soak.RESULTS).write_text(wrong)
         with pytest.raises(MalformedError, match="nox -s soak"):
@@ -298,15 +321,18 @@ def test_the_site_shows_the_figures(site):
     assert built.warnings == []
     assert "have not been run so yet" in built.text("first.html")
 
-    soak.save(SOAK, site.top)
+    soak.save([SOAK, dataclasses.replace(SOAK, runs=2, retries=1, differences=0, busy=0)], site.top)
     built = site.build()
     assert built.warnings == []
-    assert (
-        '<p>Last on 2026-11-22, on <code class="docutils literal notranslate">docker-28.5</code>, '
-        "1,140 tests ran 5 times, with the examples in another order each time, "
-        "while 2 processes kept the machine busy: "
-        "0 failures, 34 retries of a step, 0 things left behind, 1 difference in all.</p>"
-    ) in built.text("first.html")
+    table = built.text("first.html").partition("drydock-soaks")[2].partition("</table>")[0]
+    cells = [re.findall("<p>(.*?)</p>", row) for row in table.split("<tr>")[1:]]
+    engine = '<code class="docutils literal notranslate">docker-28.5</code>'
+    assert cells[0][2:6] == ["Runs", "Of them on a busy machine", "Tests run", "Failures"]
+    assert cells[1:] == [
+        ["2026-11-22", engine, "5", "5", "5,700", "0", "34", "0", "1"],
+        ["2026-11-22", engine, "2", "0", "2,280", "0", "1", "0", "0"],
+        ["all", "", "7", "5", "7,980", "0", "35", "0", "1"],
+    ]
 
 
 def test_the_ledger_is_what_a_soak_reads(tmp_path, monkeypatch):

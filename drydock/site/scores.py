@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from docutils import nodes
 
 from drydock import soak
@@ -33,41 +35,51 @@ class MutantsDirective(ExampleDirective):
             return []
         body = [_row(slug, score) for slug, score in fresh.items()]
         whole = [sum(count) for count in zip(*map(_counts, fresh.values()), strict=True)]
-        body.append([Said(f"all {len(fresh)} of {len(known.examples)}"), *(Said(f"{count:,}") for count in whole)])
+        body.append([Said(f"all {len(fresh)} of {len(known.examples)}"), *_counted(whole)])
         return [rows(HEAD, body, "drydock-mutants", stub=True)]
 
 
 class SoakDirective(ExampleDirective):
-    """``{soak}``: a sentence on what came of running all tests again and again, or that it was not done."""
+    """``{soak}``: what came of running all tests again and again, or that it was not done."""
 
     required_arguments = 0
 
     def shown(self) -> list[nodes.Node]:
-        """Return the sentence."""
+        """Return a table with a row per soak and one of them all, or a sentence where there was none."""
         # While there is no such file, the page is read in each build: it may have come.
         self.env.note_dependency(shelf(self.env).top / soak.RESULTS)
         found = soak.load(shelf(self.env).top)
-        return [nodes.paragraph("", "", *prose(_soaked(found) if found else UNSOAKED))]
+        if not found:
+            return [nodes.paragraph("", "", *prose(UNSOAKED))]
+        body = [[Said(each.date), Said(f"`{each.engine}`"), *_counted(_soaked(each))] for each in found]
+        whole = [sum(count) for count in zip(*map(_soaked, found), strict=True)]
+        body.append([Said("all"), Said(""), *_counted(whole)])
+        return [rows(SOAKED, body, "drydock-soaks", stub=True)]
 
 
+SOAKED = (
+    "Until",
+    "Engine",
+    "Runs",
+    "Of them on a busy machine",
+    "Tests run",
+    "Failures",
+    "Steps tried again",
+    "Left behind",
+    "Differences",
+)
 #: What the page says where there is no result.
 UNSOAKED = "All tests together have not been run so yet: there is no `evidence/soak.json`."
 
 
-def _soaked(found: soak.Soak) -> str:
-    busy = f", while {_number(found.busy, 'process', 'es')} kept the machine busy" if found.busy else ""
-    return (
-        f"Last on {found.date}, on `{found.engine}`, {_number(found.tests, 'test')} ran {_number(found.runs, 'time')}, "
-        f"with the examples in another order each time{busy}: {_number(found.failures, 'failure')}, "
-        f"{_number(found.retries, 'retry', 'retries')} of a step, "
-        f"{_number(found.left, 'thing')} left behind, {_number(found.differences, 'difference')} in all."
-    )
+def _soaked(found: soak.Soak) -> tuple[int, ...]:
+    busy = found.runs if found.busy else 0
+    told = found.failures, found.retries, found.left, found.differences
+    return found.runs, busy, found.runs * found.tests, *told
 
 
-def _number(count: int, what: str, ending: str = "s") -> str:
-    """Return ``1 test`` or ``1,140 tests``; an ending of more than two letters is the whole plural."""
-    plural = ending if len(ending) > 2 else what + ending
-    return f"{count:,} {what if count == 1 else plural}"
+def _counted(counts: Iterable[int]) -> Iterator[Said]:
+    return (Said(f"{count:,}") for count in counts)
 
 
 def _counts(score: Score) -> tuple[int, ...]:
@@ -77,4 +89,4 @@ def _counts(score: Score) -> tuple[int, ...]:
 def _row(slug: str, score: Score) -> list[Said]:
     *counts, survivors = _counts(score)
     listed = f": {'; '.join(f'`{survivor}`' for survivor in score.survivors)}" if survivors else ""
-    return [Said(slug), *(Said(str(count)) for count in counts), Said(f"{survivors}{listed}")]
+    return [Said(slug), *_counted(counts), Said(f"{survivors}{listed}")]
