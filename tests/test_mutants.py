@@ -330,6 +330,37 @@ def test_only_the_tests_that_use_a_file_are_run(hello, tmp_path, copies):
     }
 
 
+@pytest.mark.parametrize("again", [True, False])
+def test_a_failure_by_chance_notices_nothing(hello, tmp_path, copies, again):
+    """What fails once has to fail again: else the tests that are left are asked."""
+    (tmp_path / mutants.FILE).write_text('[[hello.mutant]]\npath = "README.md"\nold = "FROM"\nnew = "BY"\n')
+    (hello.root / "Dockerfile").unlink()
+    (hello.root / "compose.yaml").unlink()
+    hello.test.write_text('def test_sure():\n    """README.md says so."""\n')
+    chance, sure = "t.py::test_chance", "tests/examples/test_hello.py::test_sure"
+    ends = iter(["", chance, chance if again else "", sure, sure])
+    made = copies(lambda files: chance if files["README.md"] == trial.SPOILT else next(ends))
+    trial.score(hello, top=tmp_path)
+    asked = [arguments[1:] for arguments in made[0].asked[1:]]
+
+    assert asked == [(sure, chance), (chance,), *([] if again else [(sure,), (sure,)])]
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_claim_that_fails_by_chance_notices_nothing(hello, tmp_path, copies, again):
+    """So it is with the claim that a mutant lists, whichever of its cases fails."""
+    (tmp_path / mutants.FILE).write_text(
+        '[[hello.mutant]]\npath = "README.md"\nold = "FROM"\nnew = "BY"\nclaim = "test_user"\n'
+    )
+    (hello.root / "Dockerfile").unlink()
+    (hello.root / "compose.yaml").unlink()
+    case = "tests/examples/test_hello.py::test_user[a]"
+    ends = iter(["", case, case if again else ""])
+    copies(lambda files: next(ends))
+
+    assert trial.score(hello, top=tmp_path).killed == again
+
+
 def test_an_own_mutant_is_held_to_its_claim(hello, tmp_path, copies):
     """A mutant that lists a claim is tried against that claim alone."""
     (tmp_path / mutants.FILE).write_text(
