@@ -209,11 +209,15 @@ def _positive(text: str) -> int:
     return number
 
 
-def hear_sigterm() -> None:
-    """Have SIGTERM do what Ctrl-C does: what was started is ended, and the tests remove what they made."""
+def hear_signals() -> None:
+    """Have SIGTERM do what Ctrl-C does: what was started is ended, and the tests remove what they made.
+
+    A job in a shell's background ignores Ctrl-C, and so would the tests, which are told to end by it.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 if __name__ == "__main__":
-    hear_sigterm()
+    hear_signals()
     sys.exit(main(sys.argv[1:]))

@@ -28,7 +28,7 @@ from types import TracebackType
 from typing import ClassVar
 
 from drydock import ROOT, engine, example as examples, inventory
-from drydock.endure import hear_sigterm
+from drydock.endure import hear_signals
 from drydock.engine import say
 from drydock.errors import DrydockError
 from drydock.example import Example
@@ -339,5 +339,5 @@ def _given(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    hear_sigterm()
+    hear_signals()
     sys.exit(main(sys.argv[1:]))

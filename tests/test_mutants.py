@@ -438,17 +438,16 @@ def test_what_ends_nothing_is_ended(real, monkeypatch):
 
 #: Tries the mutants of an example, in a process of its own.
 TRIAL = """
-import signal, sys
+import sys
 from pathlib import Path
 from drydock import engine, trial
 from drydock.example import Example
-signal.signal(signal.SIGINT, signal.default_int_handler)
 example, top, score = Example(Path(sys.argv[1])), Path(sys.argv[2]), trial.score
 trial.examples.load = lambda: {"hello": example}
 trial.load = dict
 trial.score = lambda example, known, again: score(example, known, top)
 engine.current = lambda: None
-trial.hear_sigterm()
+trial.hear_signals()
 sys.exit(trial.main(["hello"]))
 """
 #: Tests that take long, and say that they have begun, and that they have taken away what they made.
