@@ -1,3 +1,3 @@
-"""Loads Drydock's own plugin and fixtures."""
+"""Loads Drydock's own plugins and fixtures."""
 
-pytest_plugins = ["drydock.testing", "drydock.fixtures"]
+pytest_plugins = ["drydock.testing", "drydock.counting", "drydock.fixtures"]

@@ -156,9 +156,21 @@ def unless_proven(session: nox.Session, name: str, rests_on: str, *command: str)
 
 @nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
-    """Try the properties of `tests/fuzz` on thousands of inputs that no earlier run had; `tests` tries some."""
+    """Try the properties of `tests/fuzz` on thousands of inputs that no earlier run had; `tests` tries some.
+
+    Without a choice of tests, how many it were goes to evidence/harness.json.
+    """
     install(session)
-    session.run("pytest", "-n", str(workers()), "--hypothesis-profile=fuzz", "tests/fuzz", *session.posargs)
+    kept = [] if session.posargs else ["--tally=fuzz"]
+    session.run("pytest", "-n", str(workers()), "--hypothesis-profile=fuzz", *kept, "tests/fuzz", *session.posargs)
+
+
+@nox.session(default=False)
+def faults(session: nox.Session) -> None:
+    """Inject faults into runs on the engine, as `examples` does too, and write what became of them to evidence/."""
+    install(session)
+    kept = [] if session.posargs else ["--tally=faults"]
+    session.run("pytest", "--on-engine", *kept, "tests/harness/test_faults.py", *session.posargs)
 
 
 @nox.session

@@ -24,6 +24,7 @@ It is read in one sitting, in this order:
 ``ledger``       what became of each test and step in the last runs
 ``mutants``      small faults that the tests have to notice; ``trial`` tries them, with tests that ``warm`` keeps ready
 ``soak``         what came of running all tests again and again; ``endure`` runs them
+``held``         faults and inputs that the harness itself was tried on; ``counting`` counts them
 ``exercises``    faults for readers to mend; ``check`` says whether they did
 ``site``         the Sphinx extension
 ``door``         nox before nox is there; ``lint`` and ``lock`` are tasks of the noxfile

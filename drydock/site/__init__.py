@@ -48,7 +48,7 @@ from drydock.site.exercise import ExerciseDirective
 from drydock.site.lexer import FREQUENT, ConsoleLexer
 from drydock.site.own_page import ExamplePageDirective
 from drydock.site.proof import ClaimsDirective, TotalsDirective
-from drydock.site.scores import MutantsDirective, SoakDirective
+from drydock.site.scores import HeldDirective, MutantsDirective, SoakDirective
 from drydock.site.versions import VersionsDirective
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("totals", TotalsDirective)
     app.add_directive("mutants", MutantsDirective)
     app.add_directive("soak", SoakDirective)
+    app.add_directive("held", HeldDirective)
     app.add_role("measured", MeasuredRole())
     app.add_lexer("console", ConsoleLexer)
     for name, lexer in FREQUENT.items():

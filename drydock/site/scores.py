@@ -1,6 +1,8 @@
 """``{mutants}``: how many small faults the tests of each example noticed, and which they did not.
 
 ``{soak}``: whether the tests say the same each time they are run.
+
+``{held}``: what the harness itself was tried on, by faults or by inputs.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ from collections.abc import Iterable, Iterator
 
 from docutils import nodes
 
-from drydock import soak
+from drydock import held, soak
+from drydock.errors import MissingError, near
 from drydock.mutants import FILE, RESULTS, Score, load
 from drydock.site.directives import ExampleDirective
 from drydock.site.sentences import Said, prose
@@ -68,6 +71,32 @@ SOAKED = (
     "Left behind",
     "Differences",
 )
+
+
+class HeldDirective(ExampleDirective):
+    """``{held} faults`` or ``{held} fuzz``: a table of what has to hold, and on how much it was tried."""
+
+    def shown(self) -> list[nodes.Node]:
+        """Return the table, with its totals as the last row, and when it was; a sentence where there was no run."""
+        kind = self.arguments[0]
+        if kind not in held.KINDS:
+            raise MissingError(f"no kind of tests {kind!r}{near(kind, held.KINDS)}")
+        self.env.note_dependency(shelf(self.env).top / held.RESULTS)
+        found = held.load(shelf(self.env).top).get(kind)
+        if not found:
+            return [nodes.paragraph("", "", *prose(f"No run of them is on record: `nox -s {kind}` makes one."))]
+        where = f", on `{found.engine}`" if found.engine else ""
+        body = [[Said(each.says), *_counted((each.tried, each.failed))] for each in found.tests]
+        whole = (sum(each.tried for each in found.tests), sum(each.failed for each in found.tests))
+        body.append([Said(f"all {len(found.tests)}"), *_counted(whole)])
+        return [
+            nodes.paragraph("", "", *prose(f"Last on {found.date}{where}:")),
+            rows(("What has to hold", TRIED[kind], "Failed"), body, "drydock-held", stub=True),
+        ]
+
+
+#: What is counted of each kind.
+TRIED = {"faults": "Ways", "fuzz": "Inputs"}
 #: What the page says where there is no result.
 UNSOAKED = "All tests together have not been run so yet: there is no `evidence/soak.json`."
 
