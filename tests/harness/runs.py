@@ -59,12 +59,16 @@ def pytest(*arguments: str, top: Path = ROOT, **env: str) -> subprocess.Popen[st
     return _start("-c", script, *options, *arguments, cwd=top, env=env)
 
 
+def apart() -> dict[str, str]:
+    """Return the environment of a run of its own: no part of this one, and with its own options of pytest alone."""
+    return {name: value for name, value in os.environ.items() if name not in ("DRYDOCK_RUN", "PYTEST_ADDOPTS")}
+
+
 def _start(*arguments: str, cwd: Path, env: dict[str, str]) -> subprocess.Popen[str]:
-    known = {name: value for name, value in os.environ.items() if name != "DRYDOCK_RUN"}
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=cwd,
-        env={**known, **env},
+        env={**apart(), **env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

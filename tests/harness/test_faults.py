@@ -187,7 +187,7 @@ def test_a_read_only_checkout(tmp_path):
     python = [sys.executable, "-B", "-m", "pytest", "--on-engine", "--no-ledger", "-p", "no:cacheprovider", *QUICK]
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", script, "sh", *python],
-        env={name: value for name, value in os.environ.items() if name != "DRYDOCK_RUN"},  # a run of its own
+        env=runs.apart(),
         capture_output=True,
         text=True,
         timeout=300,
