@@ -333,7 +333,7 @@ def test_the_site_shows_the_figures(site):
     table = built.text("first.html").partition("drydock-soaks")[2].partition("</table>")[0]
     cells = [re.findall("<p>(.*?)</p>", row) for row in table.split("<tr>")[1:]]
     engine = '<code class="docutils literal notranslate">docker-28.5</code>'
-    assert cells[0][2:6] == ["Runs", "Of them on a busy machine", "Tests run", "Failures"]
+    assert cells[0][2:6] == ["Runs", "Under load", "Tests run", "Failures"]
     assert cells[1:] == [
         ["2026-11-22", engine, "5", "5", "5,700", "0", "34", "0", "1"],
         ["2026-11-22", engine, "2", "0", "2,280", "0", "1", "0", "0"],

@@ -64,20 +64,20 @@ SOAKED = (
     "Until",
     "Engine",
     "Runs",
-    "Of them on a busy machine",
+    "Under load",
     "Tests run",
     "Failures",
-    "Steps tried again",
+    "Retries",
     "Left behind",
     "Differences",
 )
 
 
 class HeldDirective(ExampleDirective):
-    """``{held} faults`` or ``{held} fuzz``: a table of what has to hold, and on how much it was tried."""
+    """``{held} faults`` or ``{held} fuzz``: on how much the harness was tried, and a table of what has to hold."""
 
     def shown(self) -> list[nodes.Node]:
-        """Return the table, with its totals as the last row, and when it was; a sentence where there was no run."""
+        """Return a sentence with the totals, and a table that opens; or a sentence that there was no run."""
         kind = self.arguments[0]
         if kind not in held.KINDS:
             raise MissingError(f"no kind of tests {kind!r}{near(kind, held.KINDS)}")
@@ -86,17 +86,20 @@ class HeldDirective(ExampleDirective):
         if not found:
             return [nodes.paragraph("", "", *prose(f"No run of them is on record: `nox -s {kind}` makes one."))]
         where = f", on `{found.engine}`" if found.engine else ""
+        tried, failed = (sum(each.tried for each in found.tests), sum(each.failed for each in found.tests))
+        said = TOLD[kind].format(tests=len(found.tests), tried=tried)
         body = [[Said(each.says), *_counted((each.tried, each.failed))] for each in found.tests]
-        whole = (sum(each.tried for each in found.tests), sum(each.failed for each in found.tests))
-        body.append([Said(f"all {len(found.tests)}"), *_counted(whole)])
         return [
-            nodes.paragraph("", "", *prose(f"Last on {found.date}{where}:")),
+            nodes.paragraph("", "", *prose(f"Last on {found.date}{where}, {said}: {failed:,} failed.")),
+            _raw("<details><summary>Each of them</summary>"),
             rows(("What has to hold", TRIED[kind], "Failed"), body, "drydock-held", stub=True),
+            _raw("</details>"),
         ]
 
 
 #: What is counted of each kind.
 TRIED = {"faults": "Ways", "fuzz": "Inputs"}
+TOLD = {"faults": "{tests} faults in {tried} ways", "fuzz": "{tests} properties on {tried:,} inputs"}
 #: What the page says where there is no result.
 UNSOAKED = "All tests together have not been run so yet: there is no `evidence/soak.json`."
 
@@ -105,6 +108,10 @@ def _soaked(found: soak.Soak) -> tuple[int, ...]:
     busy = found.runs if found.busy else 0
     told = found.failures, found.retries, found.left, found.differences
     return found.runs, busy, found.runs * found.tests, *told
+
+
+def _raw(html: str) -> nodes.raw:
+    return nodes.raw("", html, format="html")
 
 
 def _counted(counts: Iterable[int]) -> Iterator[Said]:
