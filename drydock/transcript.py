@@ -304,8 +304,15 @@ def _piece(text: str) -> str:
 
 def differences(expected: Step, observed: Step) -> list[str]:
     """Return a diff of what was expected (``-``) and what was observed (``+``); lines that match are context."""
-    wanted = [*expected.output, *_status_line(expected)]
-    got = [*observed.output, *_status_line(observed)]
+    status = _status_line(expected), _status_line(observed)
+    ends = [f"  {line}" for line in status[0]] if status[0] == status[1] else _difference(*status)
+    return [*_output_differences(expected.output, observed.output), *ends]
+
+
+def _output_differences(wanted: Sequence[str], got: Sequence[str]) -> list[str]:
+    # Line by line, an elision may be given fewer lines than it has to take for all of them to match.
+    if lines_match(wanted, got):
+        return [f"  {line}" for line in wanted]
     lines: list[str] = []
     at_wanted = at_got = 0
     for in_wanted, in_got in [*_aligned(wanted, got), (len(wanted), len(got))]:

@@ -110,14 +110,16 @@ def test_output_matches_itself(found):
 
 
 @given(patterns, printed, st.integers(0, 255))
+@example(["...", "[..]"], "\r0", 0)
 def test_a_record_holds(pattern, found, status):
-    """Whatever stood there before, what is recorded matches the output that it was recorded from."""
+    """Whatever stood there before, what is recorded matches its output; a diff shows something where it does not."""
     expected, observed = Step("x", tuple(pattern)), Step("x", observed_lines(found), status)
     recorded = merge(expected, observed)
 
     assert matches(recorded, observed)
     assert (recorded is expected) is matches(expected, observed)
     assert all(line.startswith("  ") for line in differences(recorded, observed))
+    assert all(line.startswith("  ") for line in differences(expected, observed)) is matches(expected, observed)
 
 
 scalars = st.one_of(
