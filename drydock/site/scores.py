@@ -92,7 +92,7 @@ class HeldDirective(ExampleDirective):
         return [
             nodes.paragraph("", "", *prose(f"Last on {found.date}{where}, {said}: {failed:,} failed.")),
             _raw("<details><summary>Each of them</summary>"),
-            rows(("What has to hold", TRIED[kind], "Failed"), body, "drydock-held", stub=True),
+            rows(("What has to hold", TRIED[kind], "Failed"), body, "drydock-held"),
             _raw("</details>"),
         ]
 

@@ -118,7 +118,7 @@ def test_a_container_that_ignores_the_signal(job, engine, slug):
 
 
 def test_a_base_image_that_is_not_to_be_had(job, engine, slug):
-    """The report names the file, the line, and the image."""
+    """Of a base image that is not to be had, the report names the file, the line, and the image."""
     text = "$ echo 'FROM drydock.invalid/none:1' | docker build -q -t SLUG -\n<digest>\n"
     said = runs.replay(job(text)).communicate(timeout=60)[0]
 
@@ -237,7 +237,7 @@ def _beside(engine):
 
 
 def test_a_mirror_that_is_down(beside):
-    """An example that is built from nothing, with no base image to be had: each test soon says so, by the place."""
+    """Where the mirror is down, and no base image to be had, each test of an example soon says so, by its place."""
     running = runs.pytest("--example=hello-container", **beside(mirror="127.0.0.1:9").env)
     said = running.communicate(timeout=300)[0]
     line = examples.load()["hello-container"].read("Dockerfile").splitlines().index("FROM debian:trixie-slim") + 1
