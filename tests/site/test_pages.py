@@ -30,8 +30,8 @@ OVERFLOW = """() => {
   );
   return `${document.documentElement.scrollWidth} px: ` + wide.slice(-3).map((each) => each.outerHTML.slice(0, 90));
 }"""
-#: The headings whose height a link has a part in, though nobody sees the link. A page that is painted before the link
-#: was read would shift, too.
+#: The headings whose height a link has a part in, though nobody sees the link, or what the theme's script adds, such as
+#: its switch beside a title. A page that is painted before the link was read, or the script has run, would shift, too.
 BROKEN = """() => {
   const headings = [...document.querySelectorAll(":is(h1, h2, h3, h4, h5, h6):has(.headerlink)")];
   const heights = () => headings.map((each) => each.getBoundingClientRect().height);
@@ -41,7 +41,11 @@ BROKEN = """() => {
   document.adoptedStyleSheets = [rule];
   const after = heights();
   document.adoptedStyleSheets = [];
-  return headings.filter((_, index) => before[index] !== after[index]).map((each) => each.textContent);
+  document.documentElement.classList.add("no-js");
+  const unscripted = heights();
+  document.documentElement.classList.remove("no-js");
+  const moved = (_, index) => before[index] !== after[index] || before[index] !== unscripted[index];
+  return headings.filter(moved).map((each) => each.textContent);
 }"""
 #: Less than this of a layout shift is a fraction of a pixel, which nobody sees.
 SHIFT_SEEN = 0.0005
@@ -137,7 +141,7 @@ def _look(page: Page, site: Site, page_path: str) -> tuple[list[str], list[tuple
             problems.append(f"wider than {width} px: {wide}")
         broken = page.evaluate(BROKEN)
         if broken:
-            problems.append(f"at {width} px a link that is hidden breaks the line of: {broken}")
+            problems.append(f"at {width} px a link that is hidden, or the script, breaks the line of: {broken}")
     return problems, asked
 
 
