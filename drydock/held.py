@@ -68,15 +68,12 @@ def load(top: Path = ROOT) -> dict[str, Tally]:
 def _tally(kind: str, date: str, engine: str, tests: Sequence[Mapping[str, object]]) -> Tally:
     found = Tally(date, engine, tuple(Held(**fields) for fields in tests))  # type: ignore[arg-type]
     datetime.date.fromisoformat(date)
-    texts = [kind in KINDS, type(engine) is str, *(type(text) is str for each in found.tests for text in _texts(each))]
+    texts = [engine, *(text for each in found.tests for text in (each.test, each.says))]
     counts = [count for each in found.tests for count in (each.tried, each.failed)]
-    if not all(texts) or not all(type(count) is int and count >= 0 for count in counts):
+    good = all(type(text) is str for text in texts) and all(type(count) is int and count >= 0 for count in counts)
+    if kind not in KINDS or not good:
         raise ValueError(f"odd: {kind}")
     return found
-
-
-def _texts(held: Held) -> tuple[str, str]:
-    return held.test, held.says
 
 
 def save(kind: str, tally: Tally, top: Path = ROOT) -> None:
