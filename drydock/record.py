@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,23 +109,59 @@ def _rewrite(job: Job, transcript: Transcript, outcomes: list[Outcome]) -> None:
     fresh.replace(place)
 
 
+def in_the_way(engine: Engine, locks: Path, slugs: Collection[str]) -> list[Thing]:
+    """Return what has names that the transcripts of `slugs` use, and that no run uses or has left: a reader made it.
+
+    :param locks: the folder of the lock files of this engine.
+    :raises EngineError: the engine does not answer.
+    """
+    found = inventory.things(engine)
+    theirs = []
+    for slug in slugs:
+        named = [thing for thing in found if thing.of(slug)]
+        if named:
+            with inventory.held(_names(locks, slug), wait=False) as lock:
+                theirs += named if lock is not None and not lock.read() else []
+    return theirs
+
+
+def refusal(found: Sequence[Thing]) -> str:
+    """Return the message that names what is in the way of transcripts, and the commands that remove it."""
+    shown = "\n".join(f"  {thing}" for thing in found)
+    keys: dict[str, list[str]] = {}  # by the words of the command
+    for thing in found:
+        key = thing.key[:12] if thing.kind in ("container", "network") else thing.key
+        keys.setdefault(_REMOVAL[thing.kind], []).append(key)
+    commands = "\n".join(f"  docker {words} {' '.join(each)}" for words, each in keys.items())
+    return (
+        f"the transcripts use these names, and the engine has them already:\n{shown}\n"
+        "Drydock did not make them and leaves them alone. Rename what you want to keep; this removes the rest:\n"
+        f"{commands}"
+    )
+
+
+#: What removes each kind of thing.
+_REMOVAL = {"container": "rm --force", "network": "network rm", "volume": "volume rm", "image": "image rm"}
+
+
+def _names(locks: Path, slug: str) -> Path:
+    """Return the lock file of whoever uses the names of an example's transcripts."""
+    return locks / f"{slug}.names"
+
+
 @contextlib.contextmanager
 def _alone(job: Job) -> Iterator[None]:
     """Hold the example's names on the engine: a transcript uses the fixed names that its reader would.
 
     The lock file has content while a transcript runs. Found with content, its holder died: what it left is removed.
     """
-    with inventory.held(job.locks / f"{job.example.slug}.names") as lock:
+    with inventory.held(_names(job.locks, job.example.slug)) as lock:
         assert lock is not None
         if lock.read():
             inventory.remove(job.engine, _belongings(job))
-        in_the_way = _belongings(job)
-        if in_the_way:
-            shown = "\n".join(f"  {thing}" for thing in in_the_way)
-            raise ReplayError(
-                f"examples/{job.example.slug}: its transcripts use these names, and the engine has them already. They "
-                f"are not Drydock's, so it leaves them alone; remove or rename them:\n{shown}"
-            )
+        found = _belongings(job)
+        if found:
+            raise ReplayError(f"examples/{job.example.slug}: {refusal(found)}")
         _mark(lock, "a transcript runs")
         try:
             yield

@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import json
 import os
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,8 @@ def pytest_configure(config: pytest.Config) -> None:
         if not _is_worker(config):
             _begin(session)
             _leave_out_proven(session, config)
+            if not _picked(config) and engine.facts["name"] != "Podman":  # there no transcript runs
+                make_room(engine, config.getoption("--example") or examples.load().keys() - session.proven.keys())
             if not config.getoption("--no-ledger"):
                 units = config.getoption("--example") or [*examples.load(), *(set(ON_ENGINE) - {"examples"})]
                 with contextlib.suppress(OSError):  # a copy of the repository need not hold all that a proof rests on
@@ -158,6 +160,24 @@ def _leave_out_proven(session: Session, config: pytest.Config) -> None:
         session.proven = proofs.standing(session.engine, [*examples.load(), *(set(ON_ENGINE) - {"examples"})])
         os.environ[PROVEN] = " ".join(session.proven)
         session.stack.callback(os.environ.pop, PROVEN, None)
+
+
+def make_room(engine: Engine, slugs: Collection[str]) -> None:
+    """See that the names of these examples' transcripts are free: a reader may have followed their pages.
+
+    What he made on an engine of his own stays. On the private engine his images go, for the examples' files build
+    them again; the rest stays there, too.
+
+    :raises ReplayError: something is in the way; the message says what removes it.
+    """
+    found = record.in_the_way(engine, locks(engine), slugs)
+    images = [thing for thing in found if thing.kind == "image" and engine.private]
+    kept = [thing for thing in found if thing not in images] or inventory.remove(engine, images)
+    if kept:
+        raise record.ReplayError(record.refusal(kept))
+    if images:
+        names = ", ".join(thing.name for thing in images)
+        engines.say(f"removed from the private engine, for transcripts build images with these names: {names}")
 
 
 def locks(engine: Engine) -> Path:

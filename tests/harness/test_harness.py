@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 from pathlib import Path
@@ -63,12 +64,59 @@ def test_what_a_transcript_leaves_behind_fails_it(job, engine, slug, make):
 
 
 def test_what_was_there_before_is_left_alone(job, engine, slug):
-    """A name that the engine has already is not taken over: the run refuses, and loses nothing."""
+    """A name that the engine has already is not taken over: the run loses nothing, and says what removes it."""
     engine.run("volume", "create", f"{slug}-data")
 
-    with pytest.raises(record.ReplayError, match=f"leaves them alone; remove or rename them:\n  volume {slug}-data"):
+    with pytest.raises(record.ReplayError, match=f"  volume {slug}-data\n.*leaves them alone") as caught:
         record.run(job("$ true\n"))
     assert [thing.name for thing in runs.made(engine, slug)] == [f"{slug}-data"]
+    engine.run(*str(caught.value).splitlines()[-1].split()[1:])
+    assert runs.made(engine, slug) == []
+
+
+def test_what_a_reader_made_stops_the_run_before_it_begins(engine, slug):
+    """Whoever followed pages on an engine of his own is told at once of all that is in the way, and how it goes."""
+    engine.run("tag", runs.IMAGE, f"{slug}:1")
+    engine.run("network", "create", f"{slug}_default")
+    engine.run("run", "-d", f"{slug}:1", "sleep", "60")
+
+    with pytest.raises(record.ReplayError) as caught:
+        testing.make_room(dataclasses.replace(engine, private=False), [slug])
+    assert len(runs.made(engine, slug)) == 3
+    commands = [line.split() for line in str(caught.value).splitlines() if line.startswith("  docker ")]
+    for command in commands:
+        engine.run(*command[1:])
+    assert runs.made(engine, slug) == []
+    testing.make_room(dataclasses.replace(engine, private=False), [slug])
+
+
+def test_images_of_a_reader_go_from_the_private_engine_alone(engine, slug, capsys):
+    """On the private engine a reader's images make room, which is said; a volume of his stays, and ends the run."""
+    engine = dataclasses.replace(engine, private=True)  # nothing here has a name that anybody else uses
+    engine.run("tag", runs.IMAGE, f"{slug}-web:1")
+    engine.run("volume", "create", f"{slug}-data")
+    with pytest.raises(record.ReplayError, match=f"  volume {slug}-data\n"):
+        testing.make_room(engine, [slug])
+    engine.run("volume", "rm", f"{slug}-data")
+    testing.make_room(engine, [slug])
+
+    assert capsys.readouterr().out.endswith(f"build images with these names: {slug}-web:1\n")
+    assert runs.made(engine, slug) == []
+
+
+def test_a_run_beside_it_is_not_in_the_way(engine, slug):
+    """What a transcript of another run uses at the moment, or was killed over, is no reader's."""
+    engine.run("tag", runs.IMAGE, f"{slug}:1")
+    place = testing.locks(engine) / f"{slug}.names"
+    try:
+        with inventory.held(place) as lock:
+            assert record.in_the_way(engine, place.parent, [slug]) == []
+            lock.write("a transcript runs")
+        assert record.in_the_way(engine, place.parent, [slug]) == []
+        place.write_text("")
+        assert [thing.name for thing in record.in_the_way(engine, place.parent, [slug])] == [f"{slug}:1"]
+    finally:
+        place.unlink()
 
 
 def test_recording_rewrites_outputs_only(job):
