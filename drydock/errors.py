@@ -41,3 +41,7 @@ def near(wanted: str, known: Iterable[str]) -> str:
     similar = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
     ordered = [*similar, *(name for name in names if name not in similar)]
     return "; " + (f"did you mean {similar[0]}? " if similar else "") + "there are: " + ", ".join(ordered)
+
+
+class ReplayError(DrydockError):
+    """A transcript that did not do what it says, as a report for the reader of a CI log."""

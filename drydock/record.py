@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +13,15 @@ import docker.errors
 
 from drydock import inventory
 from drydock.engine import Engine
-from drydock.errors import DrydockError, EngineError
+from drydock.errors import ReplayError
 from drydock.example import Example
-from drydock.inventory import Thing
+from drydock.names import alone
 from drydock.shell import Outcome, environment, replay
 from drydock.transcript import ANY_LINES, Step, Transcript, differences, merge, render
 
 LOG_LINES = 20
 #: Is told of each step that has run, also where the transcript then fails: the plugin listens, for the ledger.
 TOLD: ContextVar[Callable[[Outcome], object]] = ContextVar("TOLD", default=lambda outcome: None)
-
-
-class ReplayError(DrydockError):
-    """A transcript that did not do what it says, as a report for the reader of a CI log."""
 
 
 @dataclass(frozen=True)
@@ -75,22 +71,29 @@ def run(job: Job) -> list[Outcome]:
     :raises ReplayError: a step failed, something is in the way, or something was left behind.
     """
     transcript = job.example.transcript(job.name)
-    job.scratch.mkdir(parents=True, exist_ok=True)
-    home = job.scratch / "home"
-    home.mkdir()
-    env = environment(job.engine.client, home)
-    with _image_ids(job) as image_ids, _alone(job):
+    env = at_home(job.engine, job.scratch)
+    with alone(job.engine, job.locks, [job.example.slug], keep=job.keep) as names:
         outcomes = []
         for outcome in replay(transcript, job.example.copy_to(job.scratch), env):
             outcomes.append(outcome)
             TOLD.get()(outcome)
-            image_ids.look()
+            names.look()
             if not outcome.passed and not _recordable(job, outcome):
-                raise ReplayError(_report(job, transcript, outcome))
-        _nothing_left(job, transcript)
+                entry = kept(job.engine, job.scratch / job.example.slug) if job.keep else []
+                raise ReplayError("\n".join([*report(job.engine, job.example.slug, transcript, outcome), *entry]))
+        left = names.left()
+        if left:
+            raise ReplayError(f"{transcript.place}: it leaves behind {left}; its last steps are to clean up")
     if job.rewrite:
         _rewrite(job, transcript, outcomes)
     return outcomes
+
+
+def at_home(engine: Engine, scratch: Path) -> dict[str, str]:
+    """Make the folder `scratch`, with a home in it that is empty, and return the environment of a reader there."""
+    home = scratch / "home"
+    home.mkdir(parents=True)
+    return environment(engine.client, home)
 
 
 def _recordable(job: Job, outcome: Outcome) -> bool:
@@ -109,146 +112,19 @@ def _rewrite(job: Job, transcript: Transcript, outcomes: list[Outcome]) -> None:
     fresh.replace(place)
 
 
-def in_the_way(engine: Engine, locks: Path, slugs: Collection[str]) -> list[Thing]:
-    """Return what has names that the transcripts of `slugs` use, and that no run uses or has left: a reader made it.
-
-    :param locks: the folder of the lock files of this engine.
-    :raises EngineError: the engine does not answer.
-    """
-    found = inventory.things(engine)
-    theirs = []
-    for slug in slugs:
-        named = [thing for thing in found if thing.of(slug)]
-        if named:
-            with inventory.held(_names(locks, slug), wait=False) as lock:
-                theirs += named if lock is not None and not lock.read() else []
-    return theirs
-
-
-def refusal(found: Sequence[Thing]) -> str:
-    """Return the message that names what is in the way of transcripts, and the commands that remove it."""
-    shown = "\n".join(f"  {thing}" for thing in found)
-    keys: dict[str, list[str]] = {}  # by the words of the command
-    for thing in found:
-        key = thing.key[:12] if thing.kind in ("container", "network") else thing.key
-        keys.setdefault(_REMOVAL[thing.kind], []).append(key)
-    commands = "\n".join(f"  docker {words} {' '.join(each)}" for words, each in keys.items())
-    return (
-        f"the transcripts use these names, and the engine has them already:\n{shown}\n"
-        "Drydock did not make them and leaves them alone. Rename what you want to keep; this removes the rest:\n"
-        f"{commands}"
-    )
-
-
-#: What removes each kind of thing.
-_REMOVAL = {"container": "rm --force", "network": "network rm", "volume": "volume rm", "image": "image rm"}
-
-
-def _names(locks: Path, slug: str) -> Path:
-    """Return the lock file of whoever uses the names of an example's transcripts."""
-    return locks / f"{slug}.names"
-
-
-@contextlib.contextmanager
-def _alone(job: Job) -> Iterator[None]:
-    """Hold the example's names on the engine: a transcript uses the fixed names that its reader would.
-
-    The lock file has content while a transcript runs. Found with content, its holder died: what it left is removed.
-    """
-    with inventory.held(_names(job.locks, job.example.slug)) as lock:
-        assert lock is not None
-        if lock.read():
-            inventory.remove(job.engine, _belongings(job))
-        found = _belongings(job)
-        if found:
-            raise ReplayError(f"examples/{job.example.slug}: {refusal(found)}")
-        _mark(lock, "a transcript runs")
-        try:
-            yield
-        except BaseException:
-            if job.keep:
-                _mark(lock, "")
-            else:
-                with contextlib.suppress(EngineError):  # it is gone: whoever comes next finds the mark
-                    _let_go(job, lock)
-            raise
-        _let_go(job, lock)
-
-
-def _let_go(job: Job, lock: object) -> None:
-    inventory.remove(job.engine, _belongings(job))
-    _mark(lock, "")
-
-
-def _mark(lock: object, text: str) -> None:
-    lock.seek(0)  # type: ignore[attr-defined]
-    lock.truncate()  # type: ignore[attr-defined]
-    lock.write(text)  # type: ignore[attr-defined]
-    lock.flush()  # type: ignore[attr-defined]
-
-
-def _belongings(job: Job) -> list[Thing]:
-    return [thing for thing in inventory.things(job.engine) if thing.of(job.example.slug)]
-
-
-class _ImageIds:
-    """Remembers the IDs of the images that the transcript tagged: a rebuild takes the tag away from the former one."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self.found: set[str] = set()
-
-    def look(self) -> None:
-        # Where the engine is gone, the step says so better.
-        with (
-            contextlib.suppress(OSError, docker.errors.DockerException),
-            contextlib.closing(inventory.api(self._job.engine)) as client,
-        ):
-            for image in inventory.images(client):
-                for tag in inventory.tags(image):
-                    if Thing("image", tag, tag).of(self._job.example.slug):
-                        self.found.add(image["Id"])
-
-    def untagged(self) -> list[Thing]:
-        """Return those that have no tag any more. One of another tag is somebody else's too: equal builds are one."""
-        with contextlib.closing(inventory.api(self._job.engine)) as client:
-            left = {image["Id"] for image in inventory.images(client, dangling=True)}
-        return [Thing("image", key, key) for key in sorted(self.found & left)]
-
-
-@contextlib.contextmanager
-def _image_ids(job: Job) -> Iterator[_ImageIds]:
-    seen = _ImageIds(job)
-    try:
-        yield seen
-    finally:
-        if seen.found and not job.keep:
-            with contextlib.suppress(DrydockError, OSError, docker.errors.DockerException):
-                inventory.remove(job.engine, seen.untagged())
-
-
-def _nothing_left(job: Job, transcript: Transcript) -> None:
-    left = [thing for thing in _belongings(job) if thing.kind != "image"]
-    if left:
-        shown = ", ".join(map(str, left))
-        raise ReplayError(f"{transcript.place}: it leaves behind {shown}; its last steps are to clean up")
-
-
-def _report(job: Job, transcript: Transcript, outcome: Outcome) -> str:
+def report(engine: Engine, slug: str, transcript: Transcript, outcome: Outcome) -> list[str]:
+    """Return the lines that say what a step did instead of what it should, and what state its containers are in."""
     step = outcome.expected
     tries = f", {outcome.tries} tries" if outcome.tries > 1 else ""
     why = outcome.problem or _status_change(step, outcome.observed) or "the output differs"
-    lines = [
+    return [
         f"{transcript.place}:{step.line}: {why} (after {outcome.seconds:.1f} s{tries})",
         *(f"  {'$' if first else '>'} {text}" for first, text in _numbered(step.command)),
         *(f"  {line}" for line in differences(step, outcome.observed)),
         *_elided(outcome),
-        f"engine: {job.engine}",
-        *state(job.engine, job.example.slug),
+        f"engine: {engine}",
+        *state(engine, slug),
     ]
-    if job.keep:
-        lines += kept(job.engine, job.scratch / job.example.slug)
-    return "\n".join(lines)
 
 
 def _elided(outcome: Outcome) -> list[str]:

@@ -222,13 +222,14 @@ def replay(transcript: Transcript, folder: Path, env: Mapping[str, str]) -> Iter
     """
     with Bash(folder, env) as bash:
         for step in transcript.steps:
-            outcome = _attempt(bash, step)
+            outcome = attempt(bash, step)
             yield outcome
             if outcome.problem:
                 return
 
 
-def _attempt(bash: Bash, step: Step) -> Outcome:
+def attempt(bash: Bash, step: Step) -> Outcome:
+    """Run `step`, again and again if it may be retried and does not do what it should, and return what became of it."""
     until = time.monotonic() + step.directives.retry
     tries = 0
     while True:

@@ -20,13 +20,14 @@ from drydock import (
     example as examples,
     inventory,
     ledger,
+    names,
     private,
     proofs,
     record,
     tally,
 )
 from drydock.engine import Engine
-from drydock.errors import DrydockError, EngineError
+from drydock.errors import DrydockError, EngineError, ReplayError
 from drydock.inventory import Thing
 from drydock.kinds import KINDS
 from drydock.ledger import Ran, Tried, Verdict
@@ -170,14 +171,14 @@ def make_room(engine: Engine, slugs: Collection[str]) -> None:
 
     :raises ReplayError: something is in the way; the message says what removes it.
     """
-    found = record.in_the_way(engine, locks(engine), slugs)
+    found = names.in_the_way(engine, locks(engine), slugs)
     images = [thing for thing in found if thing.kind == "image" and engine.private]
     kept = [thing for thing in found if thing not in images] or inventory.remove(engine, images)
     if kept:
-        raise record.ReplayError(record.refusal(kept))
+        raise ReplayError(names.refusal(kept))
     if images:
-        names = ", ".join(thing.name for thing in images)
-        engines.say(f"removed from the private engine, for transcripts build images with these names: {names}")
+        removed = ", ".join(thing.name for thing in images)
+        engines.say(f"removed from the private engine, for transcripts build images with these names: {removed}")
 
 
 def locks(engine: Engine) -> Path:

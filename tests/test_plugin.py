@@ -18,6 +18,7 @@ STUB = """
 import os
 from drydock import engine, example, inventory, proofs, tally
 from drydock.engine import Engine
+from drydock.errors import ReplayError
 from drydock.inventory import Thing
 facts = {"id": "none", "name": "Docker", "version": "28.5.2", "store": "overlay2", "base_images": "official"}
 facts |= {"architecture": "amd64"}
@@ -71,7 +72,7 @@ def test_transcript(slug, name, engine, tmp_path):
     example = Example(Path("examples", slug).absolute())
     try:
         record.run(record.Job(engine, example, name, tmp_path / "copy", tmp_path / "locks"))
-    except record.ReplayError as error:
+    except ReplayError as error:
         pytest.fail(str(error), pytrace=False)
 '''
 CONSOLE = """\

@@ -8,7 +8,7 @@ import pytest
 
 from drydock import example as examples, record
 from drydock.engine import Engine
-from drydock.errors import MalformedError
+from drydock.errors import MalformedError, ReplayError
 from drydock.evidence import DEFAULT_ENGINE
 from drydock.testing import facts_of, locks
 
@@ -36,7 +36,7 @@ def test_transcript(slug: str, name: str, engine: Engine, tmp_path: Path, reques
         if lacking:
             pytest.skip(f"needs {lacking}")
         outcomes = record.run(job)
-    except (record.ReplayError, MalformedError) as error:
+    except (ReplayError, MalformedError) as error:
         fault = str(error)
     if fault:
         pytest.fail(fault, pytrace=False)

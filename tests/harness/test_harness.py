@@ -17,12 +17,14 @@ from drydock import (
     example as examples,
     fixtures,
     inventory,
+    names,
     private,
     proofs,
     record,
     testing,
 )
 from drydock.engine import Engine
+from drydock.errors import ReplayError
 from drydock.inventory import Thing
 from drydock.proofs import Passed
 
@@ -37,7 +39,7 @@ def test_a_transcript_that_holds_passes(job, engine, slug):
 
 def test_a_failure_is_reported_with_its_place_and_cleaned_up(job, engine, slug):
     """A failing step is reported with file, line, difference, engine, containers and their logs; nothing stays."""
-    with pytest.raises(record.ReplayError) as caught:
+    with pytest.raises(ReplayError) as caught:
         record.run(job(runs.START + "#% retry 5s\n$ docker logs SLUG-web\nanother line\n"))
     report = str(caught.value).splitlines()
 
@@ -48,7 +50,7 @@ def test_a_failure_is_reported_with_its_place_and_cleaned_up(job, engine, slug):
 
 def test_keep_leaves_a_failure_alive(job, engine, slug):
     """With --keep, what a failing step left stays, and the report says how to enter it."""
-    with pytest.raises(record.ReplayError, match="kept alive; enter it with"):
+    with pytest.raises(ReplayError, match="kept alive; enter it with"):
         record.run(job(runs.START + "$ false\n", keep=True))
 
     assert [thing.name for thing in runs.made(engine, slug)] == [f"{slug}-web"]
@@ -57,7 +59,7 @@ def test_keep_leaves_a_failure_alive(job, engine, slug):
 @pytest.mark.parametrize("make", ["run -d --name SLUG-web " + runs.IMAGE + " sleep 60", "volume create SLUG-data"])
 def test_what_a_transcript_leaves_behind_fails_it(job, engine, slug, make):
     """A transcript whose reader would be left with a container or volume fails by its name, and it is removed."""
-    with pytest.raises(record.ReplayError, match=f"it leaves behind (container|volume) {slug}-"):
+    with pytest.raises(ReplayError, match=f"it leaves behind (container|volume) {slug}-"):
         record.run(job(f"$ docker {make}\n...\n"))
 
     assert runs.made(engine, slug) == []
@@ -67,7 +69,7 @@ def test_what_was_there_before_is_left_alone(job, engine, slug):
     """A name that the engine has already is not taken over: the run loses nothing, and says what removes it."""
     engine.run("volume", "create", f"{slug}-data")
 
-    with pytest.raises(record.ReplayError, match=f"  volume {slug}-data\n.*leaves them alone") as caught:
+    with pytest.raises(ReplayError, match=f"  volume {slug}-data\n.*leaves them alone") as caught:
         record.run(job("$ true\n"))
     assert [thing.name for thing in runs.made(engine, slug)] == [f"{slug}-data"]
     engine.run(*str(caught.value).splitlines()[-1].split()[1:])
@@ -80,7 +82,7 @@ def test_what_a_reader_made_stops_the_run_before_it_begins(engine, slug):
     engine.run("network", "create", f"{slug}_default")
     engine.run("run", "-d", f"{slug}:1", "sleep", "60")
 
-    with pytest.raises(record.ReplayError) as caught:
+    with pytest.raises(ReplayError) as caught:
         testing.make_room(dataclasses.replace(engine, private=False), [slug])
     assert len(runs.made(engine, slug)) == 3
     commands = [line.split() for line in str(caught.value).splitlines() if line.startswith("  docker ")]
@@ -95,7 +97,7 @@ def test_images_of_a_reader_go_from_the_private_engine_alone(engine, slug, capsy
     engine = dataclasses.replace(engine, private=True)  # nothing here has a name that anybody else uses
     engine.run("tag", runs.IMAGE, f"{slug}-web:1")
     engine.run("volume", "create", f"{slug}-data")
-    with pytest.raises(record.ReplayError, match=f"  volume {slug}-data\n"):
+    with pytest.raises(ReplayError, match=f"  volume {slug}-data\n"):
         testing.make_room(engine, [slug])
     engine.run("volume", "rm", f"{slug}-data")
     testing.make_room(engine, [slug])
@@ -110,11 +112,11 @@ def test_a_run_beside_it_is_not_in_the_way(engine, slug):
     place = testing.locks(engine) / f"{slug}.names"
     try:
         with inventory.held(place) as lock:
-            assert record.in_the_way(engine, place.parent, [slug]) == []
+            assert names.in_the_way(engine, place.parent, [slug]) == []
             lock.write("a transcript runs")
-        assert record.in_the_way(engine, place.parent, [slug]) == []
+        assert names.in_the_way(engine, place.parent, [slug]) == []
         place.write_text("")
-        assert [thing.name for thing in record.in_the_way(engine, place.parent, [slug])] == [f"{slug}:1"]
+        assert [thing.name for thing in names.in_the_way(engine, place.parent, [slug])] == [f"{slug}:1"]
     finally:
         place.unlink()
 
@@ -133,7 +135,7 @@ def test_recording_a_failing_step_changes_nothing_unless_asked(job):
     text = "$ echo new; exit_with() { return 3; }; exit_with\nold\n"
     made = job(text, rewrite=True)
     place = made.example.root / "transcripts/t.console"
-    with pytest.raises(record.ReplayError, match="exit 0 expected, exit 3 observed"):
+    with pytest.raises(ReplayError, match="exit 0 expected, exit 3 observed"):
         record.run(made)
 
     assert place.read_text() == text
