@@ -21,6 +21,8 @@ SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 #: What editors and interpreters leave behind; never part of an example.
 LITTER = {"__pycache__", ".DS_Store", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".venv"}
 MARKER = re.compile(r"^\s*(?:#|//|--|;|<!--)\s*(?P<end>end)?region: (?P<name>[a-z][a-z0-9-]*)\s*(?:-->\s*)?$")
+#: The line that names a step of a transcript.
+_STEP_NAME = re.compile(rb"^#% name .*\n", re.MULTILINE)
 #: Every entry of a zip carries this time, so that equal files give equal bytes.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -164,12 +166,16 @@ class Example:
     def digest(self) -> str:
         """Return the sha256 (hex) over the names, modes and bytes of the example's files and its test.
 
-        Evidence carries it: when it differs, the evidence speaks of other files.
+        Evidence carries it: when it differs, the evidence speaks of other files. How a transcript calls its steps, for
+        pages to show them, does not count: nothing runs otherwise for it.
         """
         whole = hashlib.sha256()
         for name in self.files:
             mode = "x" if _runnable(self.root / name) else "-"
-            whole.update(f"{name}\0{mode}\0{_sha256((self.root / name).read_bytes())}\n".encode())
+            data = (self.root / name).read_bytes()
+            if name.startswith("transcripts/"):
+                data = _STEP_NAME.sub(b"", data)
+            whole.update(f"{name}\0{mode}\0{_sha256(data)}\n".encode())
         if self.test.is_file():
             whole.update(f"test\0-\0{_sha256(self.test.read_bytes())}\n".encode())
         return whole.hexdigest()

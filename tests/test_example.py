@@ -129,6 +129,25 @@ def test_the_digest_speaks_of_content_mode_name_and_test(hello, change):
     assert hello.digest() != before
 
 
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("#% name a\n$ true\n#% limit 9s\n#% name b\n$ false\n[exit 1]\n", True),
+        ("#% name\n#% limit 9s\n$ true\n$ false\n[exit 1]\n", False),
+        ("$ true\n#% limit 8s\n$ false\n[exit 1]\n", False),
+    ],
+)
+def test_the_digest_does_not_speak_of_names_of_steps(hello, text, same):
+    """Naming a step, so that a page can show it, changes nothing that runs; another directive does."""
+    place = hello.root / "transcripts/t.console"
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("$ true\n#% limit 9s\n$ false\n[exit 1]\n")
+    before = hello.digest()
+    place.write_text(text)
+
+    assert (hello.digest() == before) == same
+
+
 def test_unknown_slugs_are_answered_with_the_known_ones(hello):
     """Picking an example that is not there lists those that are, nearest first."""
     with pytest.raises(MissingError, match="no example 'helo'; did you mean hello"):
