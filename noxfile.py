@@ -231,6 +231,22 @@ def record(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def follow(session: nox.Session) -> None:
+    """Follow the pages: type their steps in order, in one terminal, and see that nothing is left. `-- PAGE ...` picks.
+
+    A page is called as in its address: `tutorials/first-container`. What was followed goes to evidence/followed.json.
+    """
+    install(session)
+    session.run("sphinx-build", *sphinx())
+    pages = [word for word in session.posargs if not word.startswith("-")]
+    options = [word for word in session.posargs if word not in pages]
+    picked = [f"--page={page}" for page in pages]
+    count = min(len(pages), workers()) if pages else workers()
+    command = ["pytest", "--on-engine", "-n", str(count), f"--follow={BUILD / 'html'}", *picked, *options]
+    session.run(*command, "tests/pages/test_followed.py")
+
+
+@nox.session(default=False)
 def begin(session: nox.Session) -> None:
     """Make a folder of your own with a page's exercise in it: `-- SLUG FOLDER`."""
     install(session)

@@ -36,7 +36,7 @@ from drydock.shell import Outcome
 from drydock.tally import Result
 
 #: Folders under tests/ whose tests need an engine.
-ON_ENGINE = ("examples", "bases", "harness")
+ON_ENGINE = ("examples", "bases", "harness", "pages")
 #: What a run ends with that ran all its tests.
 ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 #: The environment variable in which the workers find which units to leave out.

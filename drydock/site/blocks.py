@@ -40,8 +40,8 @@ def transcript_block(env: BuildEnvironment, example: Example, name: str, steps: 
     :raises MalformedError: the transcript or the evidence do not parse.
     """
     picked = example.transcript(name).pick(steps)
-    commands = tuple(step.command for step in picked)
-    block = Block(example.slug, f"transcripts/{name}.console", "transcript", steps=commands)
+    at = tuple(step.line for step in picked)
+    block = Block(example.slug, f"transcripts/{name}.console", "transcript", steps=at)
     lines = [shown_lines(step) for step in picked]
     folds = fold.folds([(len(each), step.status != 0) for each, step in zip(lines, picked, strict=True)])
     return _block(env, example, block, "\n".join(line for each in lines for line in each), "console", folds)

@@ -15,8 +15,9 @@ from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from drydock import follow
 from drydock.errors import MalformedError
-from drydock.site.pages import Page, current, generated, owner, pages
+from drydock.site.pages import Block, Page, current, generated, owner, pages
 from drydock.site.sentences import prose
 from drydock.site.shelf import shelf
 from drydock.site.slack import Slack, slack
@@ -97,11 +98,11 @@ def count(env: BuildEnvironment) -> Census:
     every = pages(env)
     blocks = [block for page in every.values() for block in page.blocks]
     kinds = Counter("region" if block.region else block.kind for block in blocks)
-    steps = {(slug, name, step.command): step for slug, name, step in _steps(env)}
-    seen: set[tuple[str, str, str]] = set()
+    steps = {(slug, name, step.line) for slug, name, step in _steps(env)}
+    seen: set[tuple[str, str, int]] = set()
     for block in blocks:
         name = PurePosixPath(block.path).stem
-        seen.update((block.slug, name, command) for command in block.steps)
+        seen.update((block.slug, name, line) for line in block.steps)
     return Census(
         pages=len(env.found_docs),
         examples=len(shelf(env).examples),
@@ -112,7 +113,7 @@ def count(env: BuildEnvironment) -> Census:
         transcripts=kinds["transcript"],
         commands=sum(len(block.steps) for block in blocks),
         unbound=sum(page.unbound for page in every.values()),
-        hidden=len(steps.keys() - seen),
+        hidden=len(steps - seen),
         skipped=_skipped(env),
         slack=slack(step for _, _, step in _steps(env)),
     )
@@ -193,3 +194,11 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     if not getattr(app.builder, "embedded", False):
         text = json.dumps(dataclasses.asdict(census), indent=1) + "\n"
         (app.outdir / FILE).write_text(text, encoding="utf-8")
+        written = {name: page.blocks for name, page in sorted(pages(app.env).items()) if not generated(name)}
+        follow.save(
+            app.outdir, {name: [_typed(block) for block in blocks if block.steps] for name, blocks in written.items()}
+        )
+
+
+def _typed(block: Block) -> follow.Typed:
+    return follow.Typed(block.slug, PurePosixPath(block.path).stem, block.steps)

@@ -22,14 +22,14 @@ class Block:
     :ivar path: of the file in the example's folder.
     :ivar kind: ``file`` or ``transcript``.
     :ivar region: the part of the file that is shown, or "" for all of it.
-    :ivar steps: the commands that a transcript's block shows.
+    :ivar steps: the steps that a transcript's block shows, by the lines at which they stand in the transcript.
     """
 
     slug: str
     path: str
     kind: str = "file"
     region: str = ""
-    steps: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
 
 
 @dataclass

@@ -1,0 +1,51 @@
+"""Which pages are followed: those of the site in a folder, or some of them.
+
+They run by ``nox -s follow``, which builds the site: ``pytest --on-engine tests/pages --follow=FOLDER``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from drydock import example as examples, follow
+from drydock.errors import DrydockError, near
+from drydock.testing import SESSION, make_room
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Ask for the folder of the built site, and for pages."""
+    parser.addoption("--follow", metavar="FOLDER", help="the built site whose pages are followed")
+    parser.addoption("--page", action="append", default=[], metavar="PAGE", help="follow only this page")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave these tests out of a run that was given no site."""
+    return None if config.getoption("--follow", None) else True
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for a `page` once for each of them, the longest first."""
+    if "page" not in metafunc.fixturenames:
+        return
+    config = metafunc.config
+    try:
+        typed = follow.load(Path(config.getoption("--follow")))
+    except DrydockError as error:
+        raise pytest.UsageError(str(error)) from error
+    known = {name: blocks for name, blocks in typed.items() if follow.has_order(name)}
+    for name in config.getoption("--page"):
+        if name not in known:
+            raise pytest.UsageError(f"no page {name!r} that is followed{near(name, known)}")
+    picked = config.getoption("--page") or sorted(known, key=lambda name: -sum(len(each.lines) for each in known[name]))
+    metafunc.parametrize("page", picked)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _room(pytestconfig: pytest.Config) -> None:
+    """Have what a reader made before make room."""
+    try:
+        make_room(pytestconfig.stash[SESSION].engine, examples.load())
+    except DrydockError as error:
+        pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
