@@ -19,6 +19,7 @@ from drydock.site import (
     exercise,
     feed,
     fold,
+    following,
     forge,
     formats,
     gallery,
@@ -45,6 +46,7 @@ from drydock.site.directives import (
     TranscriptDirective,
 )
 from drydock.site.exercise import ExerciseDirective
+from drydock.site.following import FollowedDirective
 from drydock.site.lexer import FREQUENT, ConsoleLexer
 from drydock.site.own_page import ExamplePageDirective
 from drydock.site.proof import ClaimsDirective, TotalsDirective
@@ -77,6 +79,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("mutants", MutantsDirective)
     app.add_directive("soak", SoakDirective)
     app.add_directive("held", HeldDirective)
+    app.add_directive("followed", FollowedDirective)
     app.add_role("measured", MeasuredRole())
     app.add_lexer("console", ConsoleLexer)
     for name, lexer in FREQUENT.items():
@@ -108,6 +111,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     # While it writes them, maybe in parallel.
     app.connect("doctree-resolved", census.show)
     app.connect("doctree-resolved", proof.show)
+    app.connect("doctree-resolved", following.show)
     app.connect("doctree-resolved", gallery.show)
     app.connect("doctree-resolved", markdown.write)
     app.connect("doctree-resolved", terms.show)

@@ -15,9 +15,10 @@ from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from drydock import follow
+from drydock import followed
 from drydock.errors import MalformedError
-from drydock.site.pages import Block, Page, current, generated, owner, pages
+from drydock.site.following import typed
+from drydock.site.pages import Page, current, generated, owner, pages
 from drydock.site.sentences import prose
 from drydock.site.shelf import shelf
 from drydock.site.slack import Slack, slack
@@ -194,11 +195,4 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     if not getattr(app.builder, "embedded", False):
         text = json.dumps(dataclasses.asdict(census), indent=1) + "\n"
         (app.outdir / FILE).write_text(text, encoding="utf-8")
-        written = {name: page.blocks for name, page in sorted(pages(app.env).items()) if not generated(name)}
-        follow.save(
-            app.outdir, {name: [_typed(block) for block in blocks if block.steps] for name, blocks in written.items()}
-        )
-
-
-def _typed(block: Block) -> follow.Typed:
-    return follow.Typed(block.slug, PurePosixPath(block.path).stem, block.steps)
+        followed.save_steps(app.outdir, typed(app.env))

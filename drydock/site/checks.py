@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from drydock import held, mutants, soak
+from drydock import followed, held, mutants, soak
 from drydock.errors import MalformedError, MissingError, near
 from drydock.evidence import DEFAULT_ENGINE, Run
 from drydock.example import Example
@@ -41,7 +41,9 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
 
 def _check_evidence_of_none(known: Shelf) -> None:
     """Report evidence of examples that are gone."""
-    others = {PurePosixPath(FLOOR).name, mutants.RESULTS.name, soak.RESULTS.name, held.RESULTS.name}
+    others = {
+        place.name for place in (PurePosixPath(FLOOR), *(each.RESULTS for each in (followed, held, mutants, soak)))
+    }
     for place in sorted((known.top / "evidence").glob("*.json")):
         if place.stem not in known.examples and place.name not in others:
             message = f"evidence of an example that there is not{near(place.stem, known.examples)}; delete the file"

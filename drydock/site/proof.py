@@ -9,11 +9,13 @@ from docutils import nodes
 from markupsafe import Markup
 from sphinx.util.docutils import SphinxDirective
 
+from drydock import followed
 from drydock.errors import MalformedError
 from drydock.evidence import DEFAULT_ENGINE, Claim, Run
 from drydock.site.captions import engine, facts
 from drydock.site.census import count
 from drydock.site.directives import ExampleDirective
+from drydock.site.following import FollowedPage
 from drydock.site.late import held
 from drydock.site.own_page import heading
 from drydock.site.pages import current, own
@@ -47,7 +49,8 @@ class ClaimsDirective(ExampleDirective):
         lists = nodes.container("", classes=["no-search"])
         for example, each in runs.items():
             lists += self._of(example, each, listed=len(runs) <= LISTED)
-        return [nodes.paragraph("", said, classes=["drydock-proof"]), lists]
+        self.env.note_dependency(known.top / followed.RESULTS)
+        return [nodes.paragraph("", said, classes=["drydock-proof"]), held(FollowedPage()), lists]
 
     def _of(self, example: Example, runs: dict[str, Run], *, listed: bool) -> list[nodes.Node]:
         if not runs:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drydock import example as examples, follow
+from drydock import example as examples, followed
 from drydock.errors import DrydockError, near
 from drydock.testing import SESSION, make_room
 
@@ -31,10 +31,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     config = metafunc.config
     try:
-        typed = follow.load(Path(config.getoption("--follow")))
+        typed = followed.load_steps(Path(config.getoption("--follow")))
     except DrydockError as error:
         raise pytest.UsageError(str(error)) from error
-    known = {name: blocks for name, blocks in typed.items() if follow.has_order(name)}
+    known = {name: blocks for name, blocks in typed.items() if followed.has_order(name)}
     for name in config.getoption("--page"):
         if name not in known:
             raise pytest.UsageError(f"no page {name!r} that is followed{near(name, known)}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from drydock import example as examples, follow
+from drydock import example as examples, follow, followed
 from drydock.engine import Engine
 from drydock.errors import DrydockError
 from drydock.testing import locks
@@ -14,14 +14,14 @@ from drydock.testing import locks
 
 def test_page(page: str, engine: Engine, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """Typed in order, in one terminal, a page's steps print what it shows, and leave nothing but images in the end."""
-    typed = follow.load(Path(pytestconfig.getoption("--follow")))[page]
-    followed, fault = None, ""
+    typed = followed.load_steps(Path(pytestconfig.getoption("--follow")))[page]
+    result, fault = None, ""
     try:
-        followed = follow.follow(typed, examples.load(), engine, tmp_path / "reader", locks(engine))
+        result = follow.follow(typed, examples.load(), engine, tmp_path / "reader", locks(engine))
     except DrydockError as error:
         fault = f"{page}: {error}"
-    follow.keep(page, followed if followed and followed.steps else None, locks(engine))
+    follow.note(page, result if result and result.steps else None, locks(engine))
     if fault:
         pytest.fail(fault, pytrace=False)
-    if followed and not followed.steps:
-        pytest.skip(f"needs {', '.join(followed.lacking)}")
+    if result and not result.steps:
+        pytest.skip(f"needs {', '.join(result.lacking)}")
