@@ -235,6 +235,7 @@ def follow(session: nox.Session) -> None:
     """Follow the pages: type their steps in order, in one terminal, and see that nothing is left. `-- PAGE ...` picks.
 
     A page is called as in its address: `tutorials/first-container`. What was followed goes to evidence/followed.json.
+    Unless pages are picked, what the README of each example has its reader type is typed, too.
     """
     install(session)
     session.run("sphinx-build", *sphinx())
@@ -243,7 +244,8 @@ def follow(session: nox.Session) -> None:
     picked = [f"--page={page}" for page in pages]
     count = min(len(pages), workers()) if pages else workers()
     command = ["pytest", "--on-engine", "-n", str(count), f"--follow={BUILD / 'html'}", *picked, *options]
-    session.run(*command, "tests/pages/test_followed.py")
+    files = ["test_followed.py", *([] if pages else ["test_readmes.py"])]
+    session.run(*command, *(f"tests/pages/{file}" for file in files))
 
 
 @nox.session(default=False)
