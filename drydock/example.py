@@ -163,18 +163,22 @@ class Example:
         """The place of the example's test."""
         return self.root.parent.parent / "tests" / "examples" / f"test_{self.slug.replace('-', '_')}.py"
 
-    def digest(self) -> str:
+    def digest(self, *, readme: bool = True) -> str:
         """Return the sha256 (hex) over the names, modes and bytes of the example's files and its test.
 
         Evidence carries it: when it differs, the evidence speaks of other files. How a transcript calls its steps, for
         pages to show them, does not count: nothing runs otherwise for it.
+
+        :param readme: whether the README counts. No test looks into it, but an image may hold it.
         """
         whole = hashlib.sha256()
         for name in self.files:
+            if name == "README.md" and not readme:
+                continue
             mode = "x" if _runnable(self.root / name) else "-"
             data = (self.root / name).read_bytes()
             if name.startswith("transcripts/"):
-                data = _STEP_NAME.sub(b"", data)
+                data = unnamed(data)
             whole.update(f"{name}\0{mode}\0{_sha256(data)}\n".encode())
         if self.test.is_file():
             whole.update(f"test\0-\0{_sha256(self.test.read_bytes())}\n".encode())
@@ -201,6 +205,11 @@ class Example:
 
     def _shown(self, name: str) -> str:
         return f"examples/{self.slug}/{name}"
+
+
+def unnamed(transcript: bytes) -> bytes:
+    """Return a transcript without the names of its steps: with others, or none, it runs in the same way."""
+    return _STEP_NAME.sub(b"", transcript)
 
 
 def load(top: Path = ROOT) -> dict[str, Example]:

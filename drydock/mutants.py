@@ -62,7 +62,7 @@ class Mutant:
 class Score:
     """What became of the mutants of an example.
 
-    :ivar digest: of the example and its test, see :meth:`drydock.example.Example.digest`.
+    :ivar digest: of the example, its README aside, and its test: see :meth:`drydock.example.Example.digest`.
     :ivar tried: how many there were, the equivalent ones included.
     :ivar equivalent: those that nothing could notice and that were not tried, as ``path:line: what``.
     :ivar survivors: those that no test noticed, likewise.

@@ -1,7 +1,8 @@
 """What noticed a mutant, kept in the user's cache, so that it is tried again only when that may have changed.
 
-It would be noticed again while the example's files are the same, and so is that test with what its module has beside
-tests. A trial that was interrupted goes on where it was, and a test that is added has only survivors tried again.
+It would be noticed again while the files that run are the same, and so is that test with what its module has beside
+tests, or that transcript. A trial that was interrupted goes on where it was, and a test that is added has only
+survivors tried again.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 from pathlib import Path
 
 from drydock import ROOT, private
-from drydock.example import Example
+from drydock.example import Example, unnamed
 from drydock.mutants import Mutant
 
+#: The module that replays transcripts.
+TRANSCRIPTS = "test_transcripts.py"
 #: What checks of files rest on beside themselves.
 LISTS = ("tests/examples/hardening.toml", "tests/examples/conventions.toml")
 
@@ -26,10 +30,12 @@ class Noticed:
     """
 
     def __init__(self, example: Example, top: Path = ROOT) -> None:
-        self._test = example.test.name
+        self._example = example
         self._top = top
         self._place = private.cache() / "mutants" / f"{example.slug}.json"
-        self._files = hashlib.sha256(example.zip()).hexdigest()
+        run = [name for name in example.files if name != "README.md" and not name.startswith("transcripts/")]
+        files = (f"{name}\0{hashlib.sha256((example.root / name).read_bytes()).hexdigest()}" for name in run)
+        self._files = _sha256(*files)
         self._kept = self._read()
 
     def by(self, mutant: Mutant) -> str:
@@ -56,10 +62,15 @@ class Noticed:
         module = self._top / path
         if not name or not module.is_file():
             return ""
-        own = module.name == self._test
-        lists = [] if own else [self._top / each for each in LISTS]
-        beside = [each.read_text(encoding="utf-8") for each in lists if each.is_file()]
+        beside = [unnamed(each.read_bytes()).decode() for each in self._beside(module.name, test) if each.is_file()]
         return _sha256(*beside, *_parts(module.read_text(encoding="utf-8"), name.partition("[")[0]))
+
+    def _beside(self, module: str, test: str) -> list[Path]:
+        """Return the files that the test in `module` rests on beside that: a transcript, or lists of exceptions."""
+        transcript = re.fullmatch(r".*\[[\w-]+/([\w-]+)\](?:@.*)?", test)
+        if module == TRANSCRIPTS and transcript:
+            return [self._example.root / "transcripts" / f"{transcript[1]}.console"]
+        return [] if module == self._example.test.name else [self._top / each for each in LISTS]
 
     def _read(self) -> dict[str, tuple[str, str]]:
         try:

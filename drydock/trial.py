@@ -248,12 +248,12 @@ def score(example: Example, known: Score | None = None, top: Path = ROOT, *, aga
     every = [*derived(example), *own]
     excused = tuple(str(mutant) for mutant in every if mutant.name in equivalent)
     tried = [mutant for mutant in every if mutant.name not in equivalent]
-    unchanged = known and (known.digest, known.tried) == (example.digest(), len(every))
+    unchanged = known and (known.digest, known.tried) == (example.digest(readme=False), len(every))
     if known and unchanged and set(known.equivalent) <= set(excused):  # else, what was excused was never tried
         tried = [mutant for mutant in tried if str(mutant) in known.survivors]
     survivors = _survivors(example, tried, top, again=again) if tried else ()
     killed = len(every) - len(excused) - len(survivors)
-    return Score(example.digest(), len(every), killed, excused, survivors)
+    return Score(example.digest(readme=False), len(every), killed, excused, survivors)
 
 
 def _survivors(example: Example, tried: Iterable[Mutant], top: Path, *, again: bool) -> tuple[str, ...]:

@@ -129,6 +129,17 @@ def test_the_digest_speaks_of_content_mode_name_and_test(hello, change):
     assert hello.digest() != before
 
 
+def test_a_digest_may_leave_out_the_readme(hello):
+    """What a README says is no part of what runs; whoever asks for that leaves it out, and nothing else."""
+    whole, run = hello.digest(), hello.digest(readme=False)
+    (hello.root / "README.md").write_text("# Hello\n\nAnother idea.\n")
+
+    assert hello.digest(readme=False) == run
+    assert hello.digest() != whole
+    (hello.root / "Dockerfile").write_text("FROM other\n")
+    assert hello.digest(readme=False) != run
+
+
 @pytest.mark.parametrize(
     ("text", "same"),
     [

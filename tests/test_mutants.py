@@ -180,7 +180,7 @@ class _Copy:
         pass
 
     def files(self):
-        return {path.name: path.read_text() for path in self.place.iterdir()}
+        return {path.name: path.read_text() for path in self.place.iterdir() if path.is_file()}
 
     def failed(self, *arguments):
         if set(trial.STATIC) <= {*arguments}:
@@ -233,7 +233,7 @@ def _user(files):
 def test_a_score(hello, tmp_path, copies, capsys):
     """What no test notices survives, with file and line; what changes nothing is not tried; the files stay."""
     (tmp_path / mutants.FILE).write_text('[hello.equivalent]\n"compose.yaml: drop services.web" = "nobody starts it"\n')
-    before = hello.digest()
+    before = hello.digest(readme=False)
     copies(_user)
     found = trial.score(hello, top=tmp_path)
 
@@ -250,7 +250,7 @@ def test_a_score(hello, tmp_path, copies, capsys):
         ),
     )
     assert "Dockerfile:2: drop USER 1: noticed by t.py::test_user" in capsys.readouterr().out
-    assert hello.digest() == before
+    assert hello.digest(readme=False) == before
 
 
 def test_what_survived_is_tried_again(hello, tmp_path, copies):
@@ -303,8 +303,31 @@ def test_what_was_noticed_is_not_tried_again(hello, tmp_path, copies, capsys):
     assert count() == 6
     module.write_text(module.read_text().replace("assert ONE\n", "assert ONE, 'why'\n", 1))
     assert count() == 6
+    (hello.root / "README.md").write_text("# Hello\n\nIn other words.\n")
+    assert count() == 5
     (hello.root / "more.txt").write_text("")
     assert count() == 6
+
+
+def test_what_a_transcript_noticed_rests_on_it(hello, tmp_path, copies, capsys):
+    """What a transcript noticed is tried again when that transcript changes, and not for another, or a step's name."""
+    module = tmp_path / "tests/examples/test_transcripts.py"
+    module.parent.mkdir(parents=True, exist_ok=True)
+    module.write_text("def test_transcript():\n    pass\n")
+    noticing = f"{module.relative_to(tmp_path)}::test_transcript[hello/run]@hello"
+    copies(lambda files: "" if "USER" in files["Dockerfile"] else noticing)
+    folder = hello.root / "transcripts"
+    folder.mkdir(exist_ok=True)
+
+    def tried(name, text):
+        (folder / name).write_text(text)
+        trial.score(hello, top=tmp_path)
+        return len(capsys.readouterr().out.splitlines())
+
+    assert tried("run.console", "$ true\n") == 6
+    assert tried("run.console", "#% name a\n$ true\n") == 5
+    assert tried("other.console", "$ true\n") == 5
+    assert tried("run.console", "$ false\n[exit 1]\n") == 6
 
 
 def test_what_is_no_test_is_not_kept(hello, tmp_path, copies, capsys):
@@ -507,7 +530,7 @@ def test_scores_survive_the_file(tmp_path):
 
 def test_the_site_shows_the_scores(site):
     """The page has a row per example, the survivors by file and line, and the sum; what changed since is left out."""
-    digest = Example(site.top / "examples/greeting").digest()
+    digest = Example(site.top / "examples/greeting").digest(readme=False)
     mutants.save(
         {"greeting": Score(digest, 1200, 1199, (), ("Dockerfile:1: drop FROM <a>",)), "gone": Score("d", 1, 1)},
         site.top,

@@ -33,7 +33,9 @@ class MutantsDirective(ExampleDirective):
         for file in (RESULTS, FILE):
             self.env.note_dependency(known.top / file)
         scores = {slug: score for slug, score in load(known.top).items() if slug in known.examples}
-        fresh = {slug: score for slug, score in scores.items() if score.digest == known.digest(self.example(slug))}
+        fresh = {
+            slug: score for slug, score in scores.items() if score.digest == self.example(slug).digest(readme=False)
+        }
         if not fresh:
             return []
         body = [_row(slug, score) for slug, score in fresh.items()]
