@@ -21,8 +21,6 @@ SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 #: What editors and interpreters leave behind; never part of an example.
 LITTER = {"__pycache__", ".DS_Store", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".venv"}
 MARKER = re.compile(r"^\s*(?:#|//|--|;|<!--)\s*(?P<end>end)?region: (?P<name>[a-z][a-z0-9-]*)\s*(?:-->\s*)?$")
-#: The line that names a step of a transcript.
-_STEP_NAME = re.compile(rb"^#% name .*\n", re.MULTILINE)
 #: Every entry of a zip carries this time, so that equal files give equal bytes.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -209,7 +207,8 @@ class Example:
 
 def unnamed(transcript: bytes) -> bytes:
     """Return a transcript without the names of its steps: with others, or none, it runs in the same way."""
-    return _STEP_NAME.sub(b"", transcript)
+    lines = transcript.splitlines(keepends=True)
+    return b"".join(line for line in lines if not line.startswith(b"#% name "))
 
 
 def load(top: Path = ROOT) -> dict[str, Example]:
