@@ -42,10 +42,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("page", picked)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _room(pytestconfig: pytest.Config) -> None:
-    """Have what a reader made before make room."""
-    try:
-        make_room(pytestconfig.stash[SESSION].engine, examples.load())
-    except DrydockError as error:
-        pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have what a reader made before make room, ahead of the workers: each of them would stumble over it."""
+    known = session.config.stash.get(SESSION, None)
+    if known and not hasattr(session.config, "workerinput"):
+        try:
+            make_room(known.engine, examples.load())
+        except DrydockError as error:
+            raise pytest.UsageError(str(error)) from error
