@@ -18,11 +18,11 @@ try:
 except ModuleNotFoundError:
     if __name__ != "__main__":
         raise
-    from drydock import door
+    from drydock.tasks import bootstrap
 
-    door.enter(sys.argv[1:])
+    bootstrap.enter_nox(sys.argv[1:])
 
-from drydock import proofs  # below nox: without it, the door above is what this file is for
+from drydock.testing import passed  # below nox: without it, the door above is what this file is for
 
 TOP = Path(__file__).resolve().parent
 BUILD = TOP / "docs" / "_build"
@@ -69,7 +69,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
     session.run("codespell")
     session.run("shellcheck", *scripts())
-    session.run("python", "-m", "drydock.lint")
+    session.run("python", "-m", "drydock.tasks.lint")
 
 
 def scripts() -> list[str]:
@@ -122,14 +122,16 @@ def preview(session: nox.Session) -> None:
     ignored = ["--ignore=docs/_build/*", "--ignore=docs/examples/*"]
     # A warning is to be read and mended here, not to end the session.
     options = [option for option in sphinx() if option != "--fail-on-warning"]
-    session.run("python", "-m", "drydock.site.preview", "--port=0", "--open-browser", *watched, *ignored, *options)
+    session.run(
+        "python", "-m", "drydock.site.outputs.preview", "--port=0", "--open-browser", *watched, *ignored, *options
+    )
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Test Drydock's own code: harness, model, Sphinx extension. No engine is needed. `-- --all`, as `site` has it."""
     install(session)
-    unless_proven(session, "tests", f"{sys.version} {proofs.of_files(sources())}", "pytest", "-n", str(workers()))
+    unless_proven(session, "tests", f"{sys.version} {passed.files_digest(sources())}", "pytest", "-n", str(workers()))
 
 
 def sources() -> list[Path]:
@@ -144,14 +146,14 @@ def sources() -> list[Path]:
 
 def unless_proven(session: nox.Session, name: str, rests_on: str, *command: str) -> None:
     """Run the tests called `name`, unless they passed within a day, and what they rest on is the same."""
-    proof = None if session.posargs or "CI" in os.environ else proofs.remembered(name, rests_on)
+    proof = None if session.posargs or "CI" in os.environ else passed.load_proof(name, rests_on)
     if proof:
-        session.log(f"passed {proofs.ago(proof)} ago, unchanged since; `nox -s {name} -- {ALL}` runs it again")
+        session.log(f"passed {passed.proof_age(proof)} ago, unchanged since; `nox -s {name} -- {ALL}` runs it again")
         return
     picked = [word for word in session.posargs if word != ALL]
     session.run(*command, *picked)
     if not picked:
-        proofs.remember(name, rests_on)
+        passed.save_proof(name, rests_on)
 
 
 @nox.session(default=False)
@@ -184,7 +186,7 @@ def site(session: nox.Session) -> None:
     session.run("sphinx-build", *sphinx())
     version = session.run(program, "--version", external=True, silent=True)
     files = [*(BUILD / "html").rglob("*"), *(TOP / "tests" / "site").glob("*.py"), TOP / "requirements.txt"]
-    rests_on = f"{version} {proofs.of_files(path for path in files if path.is_file())}"
+    rests_on = f"{version} {passed.files_digest(path for path in files if path.is_file())}"
     (BUILD / "pictures").mkdir(exist_ok=True)
     kept = [f"--site={BUILD / 'html'}", f"--pictures={BUILD / 'pictures'}", f"--browser={program}"]
     unless_proven(session, "site", rests_on, "pytest", "tests/site", "-n", str(os.cpu_count() or 1), *kept)
@@ -252,14 +254,14 @@ def follow(session: nox.Session) -> None:
 def begin(session: nox.Session) -> None:
     """Make a folder of your own with a page's exercise in it: `-- SLUG FOLDER`."""
     install(session)
-    session.run("python", "-m", "drydock.check", "begin", *session.posargs)
+    session.run("python", "-m", "drydock.tasks.exercise", "begin", *session.posargs)
 
 
 @nox.session(default=False)
 def check(session: nox.Session) -> None:
     """Run an example's claims against a folder of your own, and say which hold: `-- SLUG FOLDER`."""
     install(session)
-    session.run("python", "-m", "drydock.check", "check", *session.posargs)
+    session.run("python", "-m", "drydock.tasks.exercise", "check", *session.posargs)
 
 
 def prove(session: nox.Session, *options: str) -> None:
@@ -282,7 +284,13 @@ def workers() -> int:
 def matrix(session: nox.Session) -> None:
     """Record every example on every kind of private engine, one engine after the other. `-- slug ...` picks."""
     install(session)
-    kinds = session.run("python", "-c", "from drydock.kinds import KINDS; print(*KINDS)", silent=True, log=False)
+    kinds = session.run(
+        "python",
+        "-c",
+        "from drydock.engine.private.specs import ENGINE_SPECS; print(*ENGINE_SPECS)",
+        silent=True,
+        log=False,
+    )
     for kind in reversed((kinds or "").split()):  # the preferred one last: it goes on running
         prove(session, f"--engine={kind}", "--record")
 
@@ -295,7 +303,7 @@ def mutants(session: nox.Session) -> None:
     """
     install(session)
     # After Ctrl-C the tests take away what they made.
-    command = ["python", "-m", "drydock.trial", f"--workers={workers()}", *session.posargs]
+    command = ["python", "-m", "drydock.mutation.runner", f"--workers={workers()}", *session.posargs]
     session.run(*command, interrupt_timeout=60, terminate_timeout=60)
 
 
@@ -311,7 +319,7 @@ def soak(session: nox.Session) -> None:
     """
     install(session)
     # After Ctrl-C the tests take away what they made.
-    command = ["python", "-m", "drydock.endure", f"--workers={workers()}", *session.posargs]
+    command = ["python", "-m", "drydock.testing.endure", f"--workers={workers()}", *session.posargs]
     session.run(*command, interrupt_timeout=60, terminate_timeout=60)
 
 
@@ -319,13 +327,13 @@ def soak(session: nox.Session) -> None:
 def flakes(session: nox.Session) -> None:
     """Show what the last runs on this machine say: what passed and failed unchanged, steps retried, slowest tests."""
     install(session)
-    session.run("python", "-m", "drydock.ledger")
+    session.run("python", "-m", "drydock.testing.history")
 
 
 @nox.session(venv_backend="none", default=False)
 def engine(session: nox.Session) -> None:
     """Look after the engine: `-- status`, `start [NAME]`, `stop`, or `remove` with all its files."""
-    session.run(sys.executable, "-m", "drydock", *session.posargs, external=True)
+    session.run(sys.executable, "-m", "drydock.engine", *session.posargs, external=True)
 
 
 @nox.session(default=False)
@@ -339,7 +347,7 @@ def bench(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Compile requirements.txt from the groups of pyproject.toml."""
     install(session)
-    session.run("python", "-m", "drydock.lock", *session.posargs)
+    session.run("python", "-m", "drydock.tasks.lock", *session.posargs)
 
 
 if __name__ == "__main__":

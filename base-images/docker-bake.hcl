@@ -1,5 +1,5 @@
 # Builds every stand-in of docker-bake.json, in parallel. The build context is this folder plus what rootfs.sh makes,
-# the host's ca-certificates.crt, and docker-bake.override.json with the three values below; drydock/standins.py
+# the host's ca-certificates.crt, and docker-bake.override.json with the three values below; drydock/engine/private/stand_ins.py
 # puts them together.
 
 # host:port of the registry that the engine has as its --registry-mirror.

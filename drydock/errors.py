@@ -30,7 +30,7 @@ class MalformedError(DrydockError):
         super().__init__(f"{path}:{line}: {problem}" if line else f"{path}: {problem}")
 
 
-def near(wanted: str, known: Iterable[str]) -> str:
+def did_you_mean(wanted: str, known: Iterable[str]) -> str:
     """Return an ending for an error message: the known names, the most similar ones first.
 
     :returns: ``"; there are: a, b"``, or ``"; there is none"``.

@@ -14,12 +14,14 @@ from typing import Any, TypeVar
 
 import pytest
 
-from drydock import example as examples, inventory
-from drydock.engine import Engine
+from drydock import host
+from drydock.engine import resources
+from drydock.engine.client import Engine
 from drydock.errors import EngineError
-from drydock.evidence import Measure, Row, Table, median_rows
-from drydock.example import Example
-from drydock.testing import SESSION, facts_of
+from drydock.model import example as examples
+from drydock.model.evidence import Measure, Row, Table, median_rows
+from drydock.model.example import Example
+from drydock.testing.plugin import SESSION, facts_of
 
 #: How often a timing is taken when it is recorded.
 RUNS = 3
@@ -94,7 +96,7 @@ def _version(text: str) -> list[int]:
 @pytest.fixture(scope="module")
 def example(request: pytest.FixtureRequest) -> Example:
     """The example that this test file proves, by the file's name."""
-    return examples.load()[request.path.stem.removeprefix("test_").replace("_", "-")]
+    return examples.load_examples()[request.path.stem.removeprefix("test_").replace("_", "-")]
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +121,7 @@ def prefix(request: pytest.FixtureRequest, engine: Engine, pytestconfig: pytest.
 @pytest.fixture
 def name(request: pytest.FixtureRequest, engine: Engine, prefix: str) -> Iterator[Callable[[str], str]]:
     """Give unique names for what this test makes: ``name("web")``. It is all removed at the test's end."""
-    unique = f"{prefix}-{inventory.new_run()[:4]}"
+    unique = f"{prefix}-{host.new_run_id()[:4]}"
     failed = request.session.testsfailed
     yield lambda suffix: f"{unique}-{suffix}"
     if not (request.config.getoption("--keep") and request.session.testsfailed > failed):
@@ -129,7 +131,9 @@ def name(request: pytest.FixtureRequest, engine: Engine, prefix: str) -> Iterato
 def _clear(engine: Engine, prefix: str) -> None:
     # An engine that is gone has been told of; what it kept is found at the end of the run, or by the next one.
     with contextlib.suppress(EngineError):
-        inventory.remove(engine, [thing for thing in inventory.things(engine) if thing.name.startswith(prefix)])
+        resources.remove_resources(
+            engine, [thing for thing in resources.list_resources(engine) if thing.name.startswith(prefix)]
+        )
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from drydock.engine import Engine
-from drydock.evidence import Row
+from drydock.engine.client import Engine
+from drydock.model.evidence import Row
 
 #: Letters of an instruction that are kept: enough to know it by.
 WIDTH = 100

@@ -18,8 +18,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from drydock import ROOT, example as examples
-from drydock.site.lexer import guess
+from drydock import ROOT
+from drydock.model import example as examples
+from drydock.site.blocks.lexer import guess_lexer
 
 ROUNDS = 3
 DIRECTIVE = re.compile(
@@ -86,10 +87,10 @@ def pasted(text: str) -> str:
     """Return a page with its blocks pasted in as fences."""
 
     def fence(found: re.Match[str]) -> str:
-        example = examples.load()[found["slug"]]
+        example = examples.load_examples()[found["slug"]]
         options = dict(re.findall(r":(\w+): (.*)", found["options"]))
         if found["kind"] == "example":
-            lexer = guess(found["path"], example.read(found["path"]))
+            lexer = guess_lexer(found["path"], example.read(found["path"]))
             return _fenced(example.shown(found["path"], options.get("region")), lexer)
         names = [name.strip() for name in options.get("steps", "").split(",") if name.strip()]
         steps = example.transcript(found["path"]).pick(names)
@@ -116,9 +117,9 @@ def _fenced(text: str, language: str) -> str:
 
 def _whole(slug: str) -> str:
     """Return all blocks that the page of an example shows."""
-    example = examples.load()[slug]
+    example = examples.load_examples()[slug]
     files = [name for name in example.files if not name.startswith("transcripts/") and name != "README.md"]
-    shown = [f"## {name}\n\n{_fenced(example.shown(name), guess(name, example.read(name)))}" for name in files]
+    shown = [f"## {name}\n\n{_fenced(example.shown(name), guess_lexer(name, example.read(name)))}" for name in files]
     for name in example.transcripts:
         text = example.read(f"transcripts/{name}.console")
         shown.append(f"## {name}\n\n{_fenced(text, 'console')}")
@@ -134,7 +135,7 @@ def plain_site(folder: Path) -> Path:
     shutil.copytree(ROOT / "docs", source, ignore=shutil.ignore_patterns("_build"))
     for page in source.rglob("*.md"):
         page.write_text(pasted(page.read_text(encoding="utf-8")), encoding="utf-8")
-    settings, found = re.subn(r'"drydock\.site"', '"drydock.site.navigation"', _settings())
+    settings, found = re.subn(r'"drydock\.site"', '"drydock.site.outputs.navigation"', _settings())
     assert found, "conf.py no longer names the extension as this expects"
     (folder / "conf.py").write_text(settings, encoding="utf-8")
     return folder

@@ -11,13 +11,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from drydock import ROOT, evidence, fixtures, private, tally
-from drydock.engine import Engine, _docker
+from drydock import ROOT, fixtures, host
+from drydock.engine.client import Engine, run_docker
 from drydock.errors import EngineError
-from drydock.evidence import Evidence
-from drydock.shell import environment, replay
-from drydock.tally import Result
-from drydock.transcript import parse
+from drydock.model import evidence
+from drydock.model.evidence import Evidence
+from drydock.model.transcript import parse_transcript
+from drydock.replay.shell import run_steps, shell_environment
+from drydock.testing import results as tally
+from drydock.testing.results import Result
 
 DAY = 24 * 3600.0
 ENGINE = Engine({}, facts={"id": "one", "name": "Docker", "version": "28.5.2", "store": "overlay2"})
@@ -43,8 +45,8 @@ def _run(tmp_path):
 
     def run(text):
         began = time.monotonic()
-        env = environment({"PATH": os.environ["PATH"]}, tmp_path)
-        return list(replay(parse(text, "t.console"), tmp_path, env)), time.monotonic() - began
+        env = shell_environment({"PATH": os.environ["PATH"]}, tmp_path)
+        return list(run_steps(parse_transcript(text, "t.console"), tmp_path, env)), time.monotonic() - began
 
     return run
 
@@ -91,9 +93,9 @@ def test_what_waits_for_an_engine_waits():
     began = time.monotonic()
     with pytest.raises(pytest.fail.Exception, match=r"not within 0\.5 s: the impossible"):
         fixtures.until(lambda: False, "the impossible", 0.5)
-    assert not private._wait(lambda: False, 0.5)
+    assert not host.wait_until(lambda: False, 0.5)
     with pytest.raises(EngineError, match=r"no end within 0\.5 s"):
-        _docker(["sleep", "60"], os.environ, check=True, text=None, timeout=0.5)
+        run_docker(["sleep", "60"], os.environ, check=True, text=None, timeout=0.5)
     assert 1.5 <= time.monotonic() - began < 30
 
 
@@ -103,18 +105,18 @@ def test_evidence_keeps_its_date(monkeypatch, days):
     results = [Result("t", "hello-container", "claim", "test_a", "It is so.")]
     news = [*results, Result("u", "hello-container", "claim", "test_b", "It is so as well.")]
     today = datetime.datetime.now(datetime.UTC)
-    first = evidence.with_run(Evidence("hello-container"), "e", tally.run(ENGINE, "hello-container", results))
+    first = evidence.with_run(Evidence("hello-container"), "e", tally.build_run(ENGINE, "hello-container", results))
     wrong = SimpleNamespace(now=lambda zone: today + datetime.timedelta(days=days))
     monkeypatch.setattr(tally, "datetime", SimpleNamespace(datetime=wrong, UTC=datetime.UTC))
-    again = evidence.with_run(first, "e", tally.run(ENGINE, "hello-container", results))
-    more = evidence.with_run(again, "e", tally.run(ENGINE, "hello-container", news))
+    again = evidence.with_run(first, "e", tally.build_run(ENGINE, "hello-container", results))
+    more = evidence.with_run(again, "e", tally.build_run(ENGINE, "hello-container", news))
 
     assert again == first
     assert more.runs["e"].date == (today + datetime.timedelta(days=days)).date().isoformat()
 
 
 def test_no_limit_is_taken_from_the_clock():
-    """Only what says when something was looks at the clock: proofs. All else counts seconds."""
+    """Only what says when something was looks at the clock: what passed. All else counts seconds."""
     clocked = {
         path.name
         for path in (ROOT / "drydock").rglob("*.py")
@@ -122,4 +124,4 @@ def test_no_limit_is_taken_from_the_clock():
         if isinstance(node, ast.Attribute) and ast.unparse(node) == "time.time"
     }
 
-    assert clocked == {"proofs.py"}
+    assert clocked == {"passed.py"}

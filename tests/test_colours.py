@@ -11,7 +11,7 @@ from pygments.lexers import get_lexer_by_name
 from pygments.styles import get_style_by_name
 from pygments.token import STANDARD_TYPES, Text, Whitespace
 
-from drydock.site.colours import PLAIN, Formatter
+from drydock.site.outputs.colours import PLAIN, Formatter
 
 
 def test_spaces_and_plain_words_have_no_mark():

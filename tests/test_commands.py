@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from drydock import clihelp, commands, example as examples
-from drydock.clihelp import read_help
-from drydock.commands import Command, CommandSet, Program, is_command
+from drydock.engine import cli_help
+from drydock.engine.cli_help import read_help
 from drydock.errors import MalformedError, MissingError
+from drydock.model import commands, example as examples
+from drydock.model.commands import Command, CommandSet, Program, is_command
 
 RUN = {"--rm": False, "-i": False, "-t": False, "-d": False, "--name": True, "-e": True, "-p": True}
 DOCKER = Program(
@@ -126,12 +127,12 @@ def test_a_name_is_told_from_a_command(text, expected):
 
 def test_podman_is_held_to_its_own_commands(tmp_path):
     """Podman's commands are checked as soon as those of a Podman are recorded."""
-    commands.save(KNOWN, tmp_path)
-    assert commands.known(tmp_path).problem("podman pods") == ""
+    commands.save_commands(KNOWN, tmp_path)
+    assert commands.load_known(tmp_path).problem("podman pods") == ""
 
     podman = Program({"podman": "5.4.2"}, {"": Command(), "pod": Command()})
-    commands.save(CommandSet("podman-5.4", {"podman": podman}), tmp_path)
-    known = commands.known(tmp_path)
+    commands.save_commands(CommandSet("podman-5.4", {"podman": podman}), tmp_path)
+    known = commands.load_known(tmp_path)
 
     assert known.problem("podman pods").startswith("the help of podman names no command 'pods'")
     assert known.problem("docker pss")
@@ -146,10 +147,10 @@ def test_lines_are_commands_of_their_own():
 
 def test_what_ran_is_known():
     """Each command of a transcript that ended well is one that the recorded commands know."""
-    known = commands.load()
+    known = commands.load_commands()
     ran = [
         step.command
-        for example in examples.load().values()
+        for example in examples.load_examples().values()
         for name in example.transcripts
         for step in example.transcript(name).steps
         if not step.status and is_command(step.command)
@@ -164,17 +165,17 @@ def test_what_ran_is_known():
 
 def test_a_file_says_what_was_saved(tmp_path):
     """What is saved is what is loaded; a file that says the same is left alone; it has one value per line."""
-    assert commands.save(KNOWN, tmp_path) is True
-    assert commands.save(KNOWN, tmp_path) is False
-    assert commands.load(top=tmp_path) == KNOWN
-    assert '      "--detach": false,\n' in commands.path("docker-28.5", tmp_path).read_text()
+    assert commands.save_commands(KNOWN, tmp_path) is True
+    assert commands.save_commands(KNOWN, tmp_path) is False
+    assert commands.load_commands(top=tmp_path) == KNOWN
+    assert '      "--detach": false,\n' in commands.commands_file("docker-28.5", tmp_path).read_text()
 
 
 def test_never_recorded_says_what_to_run(tmp_path):
     """Without a file, the message says what to run, and the digest is empty."""
     with pytest.raises(MissingError, match=r"docker-28\.5 were never recorded; run: nox -s record -- tests/harness"):
-        commands.load(top=tmp_path)
-    assert commands.digest(tmp_path) == ""
+        commands.load_commands(top=tmp_path)
+    assert commands.commands_digest(tmp_path) == ""
 
 
 def _changed(**changes):
@@ -196,12 +197,12 @@ def _changed(**changes):
 )
 def test_a_malformed_file_says_what_to_run(tmp_path, text, problem):
     """A file of another schema, engine or shape is refused, with what to run."""
-    place = commands.path("docker-28.5", tmp_path)
+    place = commands.commands_file("docker-28.5", tmp_path)
     place.parent.mkdir(parents=True)
     place.write_text(text)
 
     with pytest.raises(MalformedError) as caught:
-        commands.load(top=tmp_path)
+        commands.load_commands(top=tmp_path)
     assert str(caught.value).startswith("evidence/commands/docker-28.5.json: ")
     assert problem in str(caught.value)
     assert str(caught.value).endswith("delete it and run: nox -s record -- tests/harness/test_commands.py")
@@ -316,4 +317,4 @@ def test_a_command_of_many_names_stands_once():
     buildx = read_help("Usage:  docker buildx COMMAND\n", "docker")
     pages = {"": read_help(ROOT_HELP, "docker"), "build": build, "builder": buildx, "buildx": buildx}
 
-    assert clihelp.aliases(pages) == {"buildx build": "build", "buildx b": "build", "builder": "buildx"}
+    assert cli_help.command_aliases(pages) == {"buildx build": "build", "buildx b": "build", "builder": "buildx"}

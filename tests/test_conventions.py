@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 import pytest
 from test_security import services
 
-from drydock import ROOT, example as examples
-from drydock.mutants import instructions
+from drydock import ROOT
+from drydock.model import example as examples
+from drydock.model.recipes import dockerfile_instructions
 
-EXAMPLES = examples.load()
+EXAMPLES = examples.load_examples()
 #: What a health check says: how it asks, how often, how long an answer may take, and the same for the start.
 CHECKED = {"test", "interval", "timeout", "start_period", "start_interval"}
 
@@ -40,7 +41,7 @@ def stages(text: str) -> dict[str, Stage]:
     """Return the stages of a Dockerfile, in their order, by name or number; what precedes the first is left out."""
     found: dict[str, Stage] = {}
     stage = Stage()
-    for _, _, word, rest in instructions(text.splitlines()):
+    for _, _, word, rest in dockerfile_instructions(text.splitlines()):
         words = rest.split()
         if word == "FROM":
             parent = found.get(words[0], Stage())

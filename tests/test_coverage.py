@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import topics
 from test_site import site
+from topics import Topic
 
-from drydock import coverage
-from drydock.coverage import Topic
 from drydock.errors import MalformedError
 
 __all__ = ["site"]
@@ -35,7 +35,7 @@ def kept(site):
         (site.top / "tests/examples").mkdir(parents=True, exist_ok=True)
         (site.top / "tests/examples/test_greeting.py").write_text("def test_greets(): ...\ndef other(): ...\n")
         site.page("guide", "# Guide\n\n## Say hello to `bash`'s\n\n## The end\n")
-        file = site.top / coverage.FILE
+        file = site.top / topics.FILE
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
         return site.top
@@ -45,7 +45,7 @@ def kept(site):
 
 def test_the_site_covers_its_list(capsys):
     """Every topic of the list has a section that is there, and tests that are there or a source; none is left out."""
-    status = coverage.main()
+    status = topics.main()
     said = capsys.readouterr()
     print(said.out)
 
@@ -57,9 +57,9 @@ def test_the_site_covers_its_list(capsys):
 def test_good(kept):
     """A list without fault is read as it is."""
     top = kept(GOOD)
-    found = coverage.load(top)
+    found = topics.load(top)
 
-    assert list(coverage.faults(top)) == []
+    assert list(topics.faults(top)) == []
     assert found.topics[0] == Topic(
         "S001", "A greeting is printed", "guide.md", "say-hello-to-bashs", ("greeting::test_greets",)
     )
@@ -79,9 +79,9 @@ def test_good(kept):
 )
 def test_fault(kept, old, new, said):
     """What is not there is named with its line, and with what there is."""
-    [fault] = list(coverage.faults(kept(GOOD.replace(old, new))))
+    [fault] = list(topics.faults(kept(GOOD.replace(old, new))))
 
-    assert str(coverage.FILE) in fault
+    assert str(topics.FILE) in fault
     assert said in fault
 
 
@@ -100,4 +100,4 @@ def test_fault(kept, old, new, said):
 def test_malformed(kept, old, new):
     """An entry that lacks something, or has too much, is refused with its place."""
     with pytest.raises(MalformedError, match=r"coverage\.toml:\d+: "):
-        coverage.load(kept(GOOD.replace(old, new, 1)))
+        topics.load(kept(GOOD.replace(old, new, 1)))

@@ -8,11 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from drydock import ROOT, differences, example as examples, testing
-from drydock.differences import Difference
+from drydock import ROOT
+from drydock.engine.private.specs import ENGINE_SPECS
 from drydock.errors import MalformedError
-from drydock.evidence import DEFAULT_ENGINE
-from drydock.kinds import KINDS
+from drydock.model import example as examples, known_failures
+from drydock.model.evidence import DEFAULT_ENGINE
+from drydock.model.known_failures import KnownFailure
+from drydock.testing import plugin
 
 GOOD = """
 ["podman-5.4"]
@@ -25,7 +27,7 @@ GOOD = """
 
 
 def _written(top, text):
-    file = top / differences.FILE
+    file = top / known_failures.FILE
     file.parent.mkdir(parents=True)
     file.write_text(text)
     return top
@@ -35,18 +37,20 @@ def test_reasons_by_claim(tmp_path):
     """An engine's claims have their reasons; another engine has none."""
     top = _written(tmp_path, GOOD)
 
-    assert {test: (found.reason, found.by_chance) for test, found in differences.load("podman-5.4", top).items()} == {
+    assert {
+        test: (found.reason, found.by_chance) for test, found in known_failures.failures_on("podman-5.4", top).items()
+    } == {
         "greeting::test_greets": ("It has no such thing", False),
         "greeting::test_ends": ("It has no such thing", False),
         "other::test_one": ("Its message is another one", False),
         "other::transcripts/two": ("It is slow now and then", True),
     }
-    assert differences.load("docker-26.1", top) == {}
+    assert known_failures.failures_on("docker-26.1", top) == {}
 
 
 def test_no_list(tmp_path):
     """Without a list there is no difference."""
-    assert differences.load("podman-5.4", tmp_path) == {}
+    assert known_failures.failures_on("podman-5.4", tmp_path) == {}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,7 @@ def test_no_list(tmp_path):
 def test_malformed(tmp_path, text):
     """What is no table of lists of claims is refused by the file's name."""
     with pytest.raises(MalformedError, match=r"differences\.toml"):
-        differences.load("podman", _written(tmp_path, text))
+        known_failures.failures_on("podman", _written(tmp_path, text))
 
 
 class Item:
@@ -72,9 +76,9 @@ class Item:
 def test_a_difference_that_is_gone_fails_the_run():
     """What is on the list has to fail, and a pass of it is a failure; what holds by chance is not run."""
     listed, chance, other = Item(), Item(), Item()
-    testing.expect(listed, Difference("podman-5.4", "It has no such thing", "a::b", by_chance=False))
-    testing.expect(chance, Difference("podman-5.4", "It is slow now and then", "a::c", by_chance=True))
-    testing.expect(other, None)
+    plugin.expect_failure(listed, KnownFailure("podman-5.4", "It has no such thing", "a::b", by_chance=False))
+    plugin.expect_failure(chance, KnownFailure("podman-5.4", "It is slow now and then", "a::c", by_chance=True))
+    plugin.expect_failure(other, None)
 
     assert [(mark.name, mark.kwargs) for mark in listed.marks] == [
         ("xfail", {"reason": "It has no such thing", "strict": True})
@@ -98,19 +102,19 @@ def test_transcripts_have_names_of_their_own():
         callspec=SimpleNamespace(params={"name": "one"}),
     )
 
-    assert testing.named(transcript) == "transcripts/first-run"
-    assert testing.named(claim) == "test_greets"
+    assert plugin.claim_name(transcript) == "transcripts/first-run"
+    assert plugin.claim_name(claim) == "test_greets"
 
 
 def test_all_that_is_listed_is_there():
     """Every engine on the list is one that can be started, but for the default one, and every claim is a test."""
-    known = examples.load()
-    for engine, reason, claim, _ in differences.entries():
+    known = examples.load_examples()
+    for engine, reason, claim, _ in known_failures.all_entries():
         slug, _, test = claim.partition("::")
         tests = {node.name for node in ast.parse((ROOT / known[slug].test).read_text()).body if hasattr(node, "name")}
         tests |= {f"transcripts/{name}" for name in known[slug].transcripts}
 
-        assert engine in KINDS
+        assert engine in ENGINE_SPECS
         assert engine != DEFAULT_ENGINE
         assert test in tests, claim
         assert reason

@@ -8,10 +8,12 @@ import sys
 
 import pytest
 
-from drydock import ROOT, engine, hostnet, private
-from drydock.engine import Engine
+from drydock import ROOT
+from drydock.engine import choose
+from drydock.engine.client import Engine
+from drydock.engine.private import daemon, host_network
+from drydock.engine.resources import Resource
 from drydock.errors import EngineError
-from drydock.inventory import Thing
 
 
 @pytest.fixture(autouse=True)
@@ -20,18 +22,18 @@ def _bare(monkeypatch, tmp_path):
         monkeypatch.delenv(variable)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    engine.current.cache_clear()
+    choose.get_engine.cache_clear()
     yield
-    engine.current.cache_clear()
+    choose.get_engine.cache_clear()
 
 
 def test_without_an_engine_the_ways_out_are_named(monkeypatch, capsys):
     """Not root and no engine: one message with what was tried and three ways out."""
     monkeypatch.setenv("DOCKER_HOST", "unix:///no/such.sock")
-    monkeypatch.setattr(private.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(daemon.os, "geteuid", lambda: 1000)
 
     with pytest.raises(EngineError) as caught:
-        engine.current()
+        choose.get_engine()
     message = str(caught.value)
     assert "you are not root" in message
     assert "tried: unix:///no/such.sock" in message
@@ -49,21 +51,21 @@ def test_without_an_engine_the_ways_out_are_named(monkeypatch, capsys):
 )
 def test_what_keeps_a_private_engine_from_starting(monkeypatch, platform, root, apt, reason):
     """A private engine needs Linux, root and apt-get; what is missing is said."""
-    monkeypatch.setattr(private.sys, "platform", platform)
-    monkeypatch.setattr(private.os, "geteuid", lambda: 0 if root else 1000)
-    monkeypatch.setattr(private.shutil, "which", lambda name: "/usr/bin/apt-get" if apt else None)
+    monkeypatch.setattr(daemon.sys, "platform", platform)
+    monkeypatch.setattr(daemon.os, "geteuid", lambda: 0 if root else 1000)
+    monkeypatch.setattr(daemon.shutil, "which", lambda name: "/usr/bin/apt-get" if apt else None)
 
-    assert reason in private.obstacle()
-    assert bool(private.obstacle()) == bool(reason)
+    assert reason in daemon.why_unavailable()
+    assert bool(daemon.why_unavailable()) == bool(reason)
 
 
 def test_a_cache_path_too_long_for_a_socket_is_refused(monkeypatch):
     """A Unix socket takes a short path only; the message says what to set."""
-    monkeypatch.setattr(private.os, "geteuid", lambda: 0)
-    monkeypatch.setattr(private.shutil, "which", lambda name: "/usr/bin/apt-get")
+    monkeypatch.setattr(daemon.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(daemon.shutil, "which", lambda name: "/usr/bin/apt-get")
     monkeypatch.setenv("XDG_CACHE_HOME", "/" + "x" * 120)
 
-    assert "set XDG_CACHE_HOME" in private.obstacle()
+    assert "set XDG_CACHE_HOME" in daemon.why_unavailable()
 
 
 def test_a_run_without_engine_ends_without_a_traceback(tmp_path):
@@ -110,14 +112,14 @@ def test_the_key_names_engine_version_and_store():
 )
 def test_a_thing_belongs_to_an_example_by_its_name(name, belongs):
     """A transcript's things are known by the slug; what a run of the tests made is the run's."""
-    assert Thing("container", name, "k").of("hello") is belongs
+    assert Resource("container", name, "k").of("hello") is belongs
 
 
 def test_a_thing_belongs_to_a_run_by_its_name():
     """The run's eight digits in a name say which run made it."""
-    assert Thing("container", "hello-t0123abcd-9f-web", "k").run == "0123abcd"
-    assert Thing("image", "hello-t0123abcd:v0", "k").run == "0123abcd"
-    assert Thing("container", "hello-terminal", "k").run is None
+    assert Resource("container", "hello-t0123abcd-9f-web", "k").run == "0123abcd"
+    assert Resource("image", "hello-t0123abcd:v0", "k").run == "0123abcd"
+    assert Resource("container", "hello-terminal", "k").run is None
 
 
 def test_the_hosts_own_firewall_rules_stay():
@@ -143,9 +145,9 @@ def test_the_hosts_own_firewall_rules_stay():
         done.append(" ".join(command).removeprefix("iptables -t filter "))
         return ""
 
-    rules = {f"{wall} {table}": [] for wall in hostnet.FIREWALLS for table in hostnet.TABLES} | before
-    forwarding = hostnet.FORWARDING.read_text().strip()
-    hostnet.restore({"links": ["lo", "eth0"], "forwarding": forwarding, "rules": rules}, run)
+    rules = {f"{wall} {table}": [] for wall in host_network.FIREWALLS for table in host_network.TABLES} | before
+    forwarding = host_network.FORWARDING.read_text().strip()
+    host_network.restore_network({"links": ["lo", "eth0"], "forwarding": forwarding, "rules": rules}, run)
 
     assert done == [
         "-D FORWARD -j DOCKER-USER",

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from drydock import evidence
 from drydock.errors import MalformedError, MissingError
-from drydock.evidence import Claim, Evidence, Measure, Replayed, Run
+from drydock.model import evidence
+from drydock.model.evidence import Claim, Evidence, Measure, Replayed, Run
 
 RUN = Run(
     digest="d",
@@ -25,14 +25,14 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     """Evidence survives being written and read, and a second write changes nothing."""
     whole = Evidence("hello", {evidence.DEFAULT_ENGINE: RUN})
 
-    assert evidence.save(whole, tmp_path) is True
-    assert evidence.save(whole, tmp_path) is False
-    assert evidence.load("hello", tmp_path) == whole
+    assert evidence.save_evidence(whole, tmp_path) is True
+    assert evidence.save_evidence(whole, tmp_path) is False
+    assert evidence.load_evidence("hello", tmp_path) == whole
 
 
 def test_nothing_recorded_is_no_error(tmp_path):
     """An example without evidence has no runs; asking it for a measure says so."""
-    empty = evidence.load("hello", tmp_path)
+    empty = evidence.load_evidence("hello", tmp_path)
 
     assert empty.run is None
     with pytest.raises(MissingError, match="no measure 'size'"):
@@ -63,7 +63,7 @@ def test_malformed_evidence_says_what_to_run(tmp_path, text, problem):
     (tmp_path / "evidence" / "hello.json").write_text(text)
 
     with pytest.raises(MalformedError, match=problem) as caught:
-        evidence.load("hello", tmp_path)
+        evidence.load_evidence("hello", tmp_path)
     assert "nox -s record -- hello" in str(caught.value)
 
 
@@ -75,7 +75,7 @@ def test_a_measure_is_a_number_with_a_known_unit(tmp_path):
     (tmp_path / "evidence" / "hello.json").write_text(json.dumps(data))
 
     with pytest.raises(MalformedError, match="measure size"):
-        evidence.load("hello", tmp_path)
+        evidence.load_evidence("hello", tmp_path)
 
 
 def _again(**changes):
@@ -95,10 +95,10 @@ def test_a_timing_has_its_spread(tmp_path):
     """A timing is the median of its runs, with three digits; its spread survives the file, and tells what is noise."""
     timing = Measure.of([1.23456, 1.1, 1.9], "seconds", 0, 60)
     run = dataclasses.replace(RUN, measures={"start": timing})
-    evidence.save(Evidence("hello", {"e": run}), tmp_path)
+    evidence.save_evidence(Evidence("hello", {"e": run}), tmp_path)
 
     assert (timing.value, timing.spread) == (1.23, (1.1, 1.9))
-    assert evidence.load("hello", tmp_path).runs["e"] == run
+    assert evidence.load_evidence("hello", tmp_path).runs["e"] == run
     for value, moved in ((2.7, False), (2.9, True)):
         fresh = dataclasses.replace(run, measures={"start": Measure.of([value] * 3, "seconds", 0, 60)})
         assert (evidence.with_run(Evidence("hello", {"e": run}), "e", fresh).runs["e"] == fresh) is moved

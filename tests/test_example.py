@@ -7,9 +7,9 @@ import zipfile
 
 import pytest
 
-from drydock import example as examples
 from drydock.errors import MalformedError, MissingError
-from drydock.example import Example
+from drydock.model import example as examples
+from drydock.model.example import Example
 
 
 @pytest.fixture(name="hello")
@@ -162,7 +162,7 @@ def test_the_digest_does_not_speak_of_names_of_steps(hello, text, same):
 def test_unknown_slugs_are_answered_with_the_known_ones(hello):
     """Picking an example that is not there lists those that are, nearest first."""
     with pytest.raises(MissingError, match="no example 'helo'; did you mean hello"):
-        examples.pick(["helo"], {"hello": hello})
+        examples.pick_examples(["helo"], {"hello": hello})
 
 
 def test_a_folder_that_is_no_slug_is_refused(tmp_path):
@@ -170,4 +170,4 @@ def test_a_folder_that_is_no_slug_is_refused(tmp_path):
     (tmp_path / "examples" / "Not A Slug").mkdir(parents=True)
 
     with pytest.raises(MalformedError, match="a slug is lower-case words"):
-        examples.load(tmp_path)
+        examples.load_examples(tmp_path)

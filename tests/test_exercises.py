@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from drydock import ROOT, check, example as examples, exercises
+from drydock import ROOT
 from drydock.errors import DrydockError, MalformedError, MissingError
+from drydock.model import example as examples, exercises
+from drydock.tasks import exercise as check
 
-KNOWN = exercises.load()
+KNOWN = exercises.load_exercises()
 
 
 @pytest.mark.parametrize("page", KNOWN)
 def test_an_exercise_fits_its_page_and_example(page, tmp_path):
     """The page shows it, the example has the place of its fault, and the claims are the example's."""
     exercise = KNOWN[page]
-    example = examples.load()[exercise.slug]
+    example = examples.load_examples()[exercise.slug]
     copy = example.copy_to(tmp_path)
     before = (copy / exercise.path).read_text()
     fault = exercise.place(copy).read_text()
@@ -36,7 +38,7 @@ def test_what_is_there_stays(tmp_path):
     """A folder that is there is not written to."""
     (tmp_path / "mine").mkdir()
     with pytest.raises(DrydockError, match="is there already, and stays as it is"):
-        exercises.begin("cache-order", tmp_path / "mine")
+        exercises.begin_exercise("cache-order", tmp_path / "mine")
 
     assert list((tmp_path / "mine").iterdir()) == []
 
@@ -44,13 +46,13 @@ def test_what_is_there_stays(tmp_path):
 def test_a_folder_of_something_else(tmp_path):
     """A folder without any file of the example is refused before an engine is asked."""
     with pytest.raises(DrydockError, match="holds no file of the example cache-order"):
-        check.check("cache-order", tmp_path)
+        check.check_folder("cache-order", tmp_path)
 
 
 def test_no_such_exercise():
     """An unknown example is answered with those that have an exercise."""
     with pytest.raises(MissingError, match=r"no exercise on 'cache-oder'.*cache-order"):
-        exercises.of("cache-oder")
+        exercises.find_exercise("cache-oder")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_a_malformed_list(tmp_path, text, problem):
     (tmp_path / "docs").mkdir()
     (tmp_path / exercises.FILE).write_text(text)
     with pytest.raises(MalformedError, match=rf"docs/exercises\.toml.*{problem}"):
-        exercises.load(tmp_path)
+        exercises.load_exercises(tmp_path)
 
 
 def test_a_fault_that_fits_no_more(tmp_path):

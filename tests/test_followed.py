@@ -9,9 +9,10 @@ import re
 import pytest
 from test_site import site
 
-from drydock import example as examples, follow, followed
 from drydock.errors import MalformedError
-from drydock.followed import Followed, Typed
+from drydock.model import example as examples, walkthroughs
+from drydock.model.walkthroughs import PageSteps, Walkthrough
+from drydock.replay import walkthrough
 
 __all__ = ["site"]
 
@@ -23,7 +24,7 @@ def test_pages_that_have_an_order():
     """Tutorials, concepts and how-to guides are followed; what is looked up is not."""
     pages = ["tutorials/a", "how-to/b", "concepts/c", "concepts/myths", "concepts/myths/d", "reference/e", "index"]
 
-    assert [page for page in pages if followed.has_order(page)] == pages[:4]
+    assert [page for page in pages if walkthroughs.has_order(page)] == pages[:4]
 
 
 def test_a_site_says_what_its_pages_have_a_reader_type(site):
@@ -32,37 +33,37 @@ def test_a_site_says_what_its_pages_have_a_reader_type(site):
     part = BLOCK.replace("\n:::", "\n:steps: bye\n:::")
     site.page("first", f":::{{example}} greeting/Dockerfile\n:::\n\n{part}\n\n{BLOCK}")
     built = site.build()
-    [(page, typed)] = followed.load_steps(built.out).items()
-    shown = [[step.command for step in each.steps(examples.load(site.top)).steps] for each in typed]
+    [(page, typed)] = walkthroughs.load_steps(built.out).items()
+    shown = [[step.command for step in each.steps(examples.load_examples(site.top)).steps] for each in typed]
 
     assert page == "first"
-    assert typed == [Typed("greeting", "run", (5,)), Typed("greeting", "run", (2, 5))]
+    assert typed == [PageSteps("greeting", "run", (5,)), PageSteps("greeting", "run", (2, 5))]
     assert shown == [["echo bye"], ["echo hello", "echo bye"]]
 
 
 def test_a_folder_without_a_site(tmp_path):
     """Where no site was built, it is said how one is."""
     with pytest.raises(MalformedError, match=r"no site was built there .* run: nox -s docs"):
-        followed.load_steps(tmp_path)
+        walkthroughs.load_steps(tmp_path)
 
 
 def test_results_survive_the_file(tmp_path):
     """Results are read as they were written, each page beside the others, and anything else is refused."""
     (tmp_path / "evidence").mkdir()
-    one, two = Followed(3, "docker-28.5", "2026-11-27", "ab"), Followed(1, "e", "2026-11-26", "cd", ("swarm",))
-    follow.note("a", one, tmp_path, tmp_path)
-    follow.note("b", two, tmp_path, tmp_path)
-    assert followed.load(tmp_path) == {"a": one, "b": two}
-    follow.note("a", None, tmp_path, tmp_path)
-    follow.note("c", None, tmp_path, tmp_path)
-    assert followed.load(tmp_path) == {"b": two}
+    one, two = Walkthrough(3, "docker-28.5", "2026-11-27", "ab"), Walkthrough(1, "e", "2026-11-26", "cd", ("swarm",))
+    walkthrough.note_result("a", one, tmp_path, tmp_path)
+    walkthrough.note_result("b", two, tmp_path, tmp_path)
+    assert walkthroughs.load_walkthroughs(tmp_path) == {"a": one, "b": two}
+    walkthrough.note_result("a", None, tmp_path, tmp_path)
+    walkthrough.note_result("c", None, tmp_path, tmp_path)
+    assert walkthroughs.load_walkthroughs(tmp_path) == {"b": two}
 
     good = dataclasses.asdict(one)
     odd = [{"steps": 0}, {"steps": True}, {"date": "x"}, {"engine": 5}, {"lacking": [5]}, {"more": 1}]
     for wrong in ("{", "[]", *(json.dumps({"a": {**good, **each}}) for each in odd)):
-        (tmp_path / followed.RESULTS).write_text(wrong)
+        (tmp_path / walkthroughs.RESULTS).write_text(wrong)
         with pytest.raises(MalformedError, match="delete it and run: nox -s follow"):
-            followed.load(tmp_path)
+            walkthroughs.load_walkthroughs(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -77,11 +78,11 @@ def test_results_survive_the_file(tmp_path):
 def test_a_change_that_a_reader_meets_ends_it(site, name, text, same):
     """What a page shows, and the files that it works on, are what it was followed with; names of steps are not."""
     site.example("greeting", {"Dockerfile": "FROM busybox:1.37\nUSER 10001\n", "transcripts/run.console": RUN})
-    typed = [Typed("greeting", "run", (2, 5))]
-    before = followed.digest(typed, examples.load(site.top))
+    typed = [PageSteps("greeting", "run", (2, 5))]
+    before = walkthroughs.page_digest(typed, examples.load_examples(site.top))
     site.write(f"examples/greeting/{name}", text)
 
-    assert (followed.digest(typed, examples.load(site.top)) == before) == same
+    assert (walkthroughs.page_digest(typed, examples.load_examples(site.top)) == before) == same
 
 
 def test_the_site_says_which_pages_were_followed(site):
@@ -98,11 +99,11 @@ def test_the_site_says_which_pages_were_followed(site):
     assert built.warnings == []
     assert "<p>No page has been followed so yet" in built.text("first.html")
 
-    typed = followed.load_steps(built.out)
-    good = followed.digest(typed["tutorials/one"], examples.load(site.top))
+    typed = walkthroughs.load_steps(built.out)
+    good = walkthroughs.page_digest(typed["tutorials/one"], examples.load_examples(site.top))
     results = {"tutorials/one": good, "tutorials/two": "another", "first": good, "tutorials/gone": good}
-    followed.save(
-        {page: Followed(2, "docker-28.5", "2026-11-27", digest) for page, digest in results.items()}, site.top
+    walkthroughs.save_walkthroughs(
+        {page: Walkthrough(2, "docker-28.5", "2026-11-27", digest) for page, digest in results.items()}, site.top
     )
     built = site.build()
     says = {page: re.findall("<p[^>]*>(Its .*?)</p>", built.text(f"{page}.html")) for page in ("first", *typed)}

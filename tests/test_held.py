@@ -12,9 +12,10 @@ import sys
 import pytest
 from test_site import site
 
-from drydock import ROOT, held
+from drydock import ROOT
 from drydock.errors import MalformedError
-from drydock.held import Held, Tally
+from drydock.model import held
+from drydock.model.held import Held, Tally
 
 __all__ = ["site"]
 
@@ -66,7 +67,7 @@ def _run(folder, *options):
     """Run such tests, and return the exit status and what was said."""
     (folder / "evidence").mkdir(exist_ok=True)
     (folder / "pytest.ini").write_text("[pytest]\n")
-    (folder / "conftest.py").write_text('pytest_plugins = ["drydock.testing", "drydock.counting"]\n')
+    (folder / "conftest.py").write_text('pytest_plugins = ["drydock.testing.plugin", "drydock.testing.counting"]\n')
     (folder / "test_it.py").write_text(TESTS)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import docker.errors
 import pytest
 
-from drydock import inventory
+from drydock.engine import resources
 
 
 class Client:
@@ -25,13 +25,13 @@ class Client:
 
 def test_an_image_that_goes_while_images_are_listed_is_no_error():
     """The engine is asked again when an image went away under the listing, and with the same filters."""
-    client = Client(inventory.TRIES - 1)
+    client = Client(resources.TRIES - 1)
 
-    assert inventory.images(client, dangling=True) == [{"Id": "one"}]
-    assert client.asked == [{"dangling": True}] * inventory.TRIES
+    assert resources.list_images(client, dangling=True) == [{"Id": "one"}]
+    assert client.asked == [{"dangling": True}] * resources.TRIES
 
 
 def test_an_engine_that_never_lists_its_images_is_reported():
     """After some tries the engine's own answer is raised."""
     with pytest.raises(docker.errors.NotFound):
-        inventory.images(Client(inventory.TRIES))
+        resources.list_images(Client(resources.TRIES))

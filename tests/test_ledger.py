@@ -9,20 +9,21 @@ import sys
 
 import pytest
 
-from drydock import ROOT, ledger
-from drydock.ledger import Flake, Ran, Tried, Verdict
+from drydock import ROOT
+from drydock.testing import history
+from drydock.testing.history import Flake, ResultRecord, RunRecord, StepRecord
 
 CONSOLE = "examples/hello/transcripts/run.console"
 TESTS = {
-    "test_hello.py::test_a": Verdict("hello", "passed", 1.5),
-    CONSOLE: Verdict("hello", "passed", 4.0, (Tried(2, 0.5, 1, True), Tried(9, 0.25, 3, True))),
+    "test_hello.py::test_a": ResultRecord("hello", "passed", 1.5),
+    CONSOLE: ResultRecord("hello", "passed", 4.0, (StepRecord(2, 0.5, 1, True), StepRecord(9, 0.25, 3, True))),
 }
 
 
 def ran(number, **changed):
     """Return a run; the later, the higher its number."""
     date = f"2026-11-{1 + number // 24:02}T{number % 24:02}:00:00+00:00"
-    return Ran(**{"run": f"{number:08x}", "engine": "docker-28.5", "date": date, "tests": TESTS, **changed})
+    return RunRecord(**{"run": f"{number:08x}", "engine": "docker-28.5", "date": date, "tests": TESTS, **changed})
 
 
 @pytest.fixture(autouse=True)
@@ -32,28 +33,28 @@ def _cache(tmp_path, monkeypatch):
 
 def test_runs_are_read_as_they_were_kept():
     """What was kept is read again, with its steps, the oldest run first; where nothing was kept there is nothing."""
-    assert ledger.load() == []
+    assert history.load_runs() == []
     runs = [ran(number, digests={"hello": "d"}, left=("container hello",), recording=bool(number)) for number in (0, 1)]
     for each in reversed(runs):
-        ledger.keep(each)
+        history.keep_run(each)
 
-    assert ledger.load() == runs
+    assert history.load_runs() == runs
 
 
 def test_only_the_last_runs_are_kept(monkeypatch):
     """The ledger does not grow without end: the oldest run goes, and so does what was damaged and is as old."""
-    monkeypatch.setattr(ledger, "KEPT", 3)
-    ledger.keep(ran(0))
-    [place] = ledger.folder().iterdir()
+    monkeypatch.setattr(history, "KEPT", 3)
+    history.keep_run(ran(0))
+    [place] = history.history_folder().iterdir()
     place.write_bytes(b"damaged")
-    assert ledger.load() == []
+    assert history.load_runs() == []
     for number in range(1, 6):
-        ledger.keep(ran(number))
+        history.keep_run(ran(number))
 
-    assert [each.run for each in ledger.load()] == ["00000003", "00000004", "00000005"]
-    assert len(list(ledger.folder().iterdir())) == 3
-    ledger.keep(ran(2))  # by a clock that was put back
-    assert [each.run for each in ledger.load()] == ["00000002", "00000004", "00000005"]
+    assert [each.run for each in history.load_runs()] == ["00000003", "00000004", "00000005"]
+    assert len(list(history.history_folder().iterdir())) == 3
+    history.keep_run(ran(2))  # by a clock that was put back
+    assert [each.run for each in history.load_runs()] == ["00000002", "00000004", "00000005"]
 
 
 def _packed(text):
@@ -76,26 +77,27 @@ def _packed(text):
 def test_a_damaged_file_is_moved_aside_and_told_of(data, capsys):
     """A file that cannot be read costs its run and no other; it is told of once, and stays to be looked at."""
     for number in (0, 1):
-        ledger.keep(ran(number))
-    place = min(ledger.folder().iterdir())
+        history.keep_run(ran(number))
+    place = min(history.history_folder().iterdir())
     place.write_bytes(data)
 
-    assert [each.run for each in ledger.load()] == ["00000001"]
+    assert [each.run for each in history.load_runs()] == ["00000001"]
     assert f"{place} is damaged" in capsys.readouterr().out
     assert place.with_suffix(".damaged").read_bytes() == data
-    assert len(ledger.load()) == 1
+    assert len(history.load_runs()) == 1
     assert capsys.readouterr().out == ""
 
 
 WRITER = """
 import sys
-from drydock import ledger
-from drydock.ledger import Ran, Verdict
-ledger.KEPT = 40
+from drydock.testing import history
+from drydock.testing.history import ResultRecord, RunRecord
+history.KEPT = 40
 for number in range(50):
-    tests = {"t": Verdict("u", "passed", 1.0)}
-    ledger.keep(Ran(f"{int(sys.argv[1]):04x}{number:04x}", "docker-28.5", f"2026-11-01T00:00:{number:02}", {}, tests))
-    ledger.load()
+    tests = {"t": ResultRecord("u", "passed", 1.0)}
+    run, date = f"{int(sys.argv[1]):04x}{number:04x}", f"2026-11-01T00:00:{number:02}"
+    history.keep_run(RunRecord(run, "docker-28.5", date, {}, tests))
+    history.load_runs()
 """
 
 
@@ -112,8 +114,8 @@ def test_several_runs_at_once():
 
     assert said == [b""] * 3
     assert [writer.returncode for writer in writers] == [0] * 3
-    assert len(ledger.load()) == 40
-    assert {each.run for each in ledger.load()} >= set(last)
+    assert len(history.load_runs()) == 40
+    assert {each.run for each in history.load_runs()} >= set(last)
 
 
 def failing(number, **changed):
@@ -126,7 +128,7 @@ def test_a_flake_passes_and_fails_with_nothing_changed():
     same = {"digests": {"hello": "d"}}
     runs = [ran(0, **same), failing(1, **same), ran(2, **same)]
 
-    assert ledger.flakes(runs) == [Flake(CONSOLE, "docker-28.5", ("2026-11-01T01:00:00+00:00 00000001",), 2)]
+    assert history.find_flakes(runs) == [Flake(CONSOLE, "docker-28.5", ("2026-11-01T01:00:00+00:00 00000001",), 2)]
 
 
 @pytest.mark.parametrize(
@@ -140,8 +142,8 @@ def test_a_flake_passes_and_fails_with_nothing_changed():
 )
 def test_what_failed_in_other_circumstances_is_no_flake(other):
     """A change, another engine, or a run that recorded explains why one run failed and the other did not."""
-    assert ledger.flakes([failing(0, digests={"hello": "d"}), ran(1, **other)]) == []
-    assert ledger.flakes([ran(0, digests={"hello": "d"}), failing(1, **other)]) == []
+    assert history.find_flakes([failing(0, digests={"hello": "d"}), ran(1, **other)]) == []
+    assert history.find_flakes([ran(0, digests={"hello": "d"}), failing(1, **other)]) == []
 
 
 def test_the_report():
@@ -152,7 +154,7 @@ def test_the_report():
         failing(1, digests={"hello": "d"}),
         ran(2, digests={"hello": "d"}, tests=slow),
     ]
-    said = "\n".join(ledger.report(runs))
+    said = "\n".join(history.report_lines(runs))
 
     assert f"{CONSOLE} (docker-28.5): failed in 1 of 2: 2026-11-01T01:00:00+00:00 00000001" in said
     assert f"{CONSOLE}:9 (docker-28.5): in 2 of 2, up to 3 tries" in said
@@ -163,15 +165,15 @@ def test_the_report():
 
 def test_the_report_of_nothing(capsys):
     """Without runs it says so; where nothing is wrong it says that too."""
-    assert ledger.main() == 0
+    assert history.main() == 0
     assert capsys.readouterr().out.startswith("no run is in the ledger")
-    quiet = ran(0, tests={"a": Verdict("hello", "passed", 1.0)})
-    assert [line for line in ledger.report([quiet]) if line.startswith(" ")][:2] == ["  none", "  none"]
+    quiet = ran(0, tests={"a": ResultRecord("hello", "passed", 1.0)})
+    assert [line for line in history.report_lines([quiet]) if line.startswith(" ")][:2] == ["  none", "  none"]
 
 
 def test_the_slowest_are_few():
     """Only so many are shown as were asked for."""
-    tests = {f"t{number}": Verdict("hello", "passed", float(number)) for number in range(30)}
-    found = ledger.slowest([ran(0, tests=tests)])
+    tests = {f"t{number}": ResultRecord("hello", "passed", float(number)) for number in range(30)}
+    found = history.slowest_tests([ran(0, tests=tests)])
 
     assert [test for test, _, _ in found] == [f"t{number}" for number in range(29, 9, -1)]

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from test_site import site
 
-from drydock import ROOT, mutants, trial
+from drydock import ROOT
 from drydock.errors import DrydockError, MalformedError
-from drydock.example import Example
 from drydock.fixtures import until
-from drydock.mutants import Score
+from drydock.model import mutation_scores
+from drydock.model.example import Example
+from drydock.model.mutation_scores import Score
+from drydock.mutation import operators, runner
 
 __all__ = ["site"]
 
@@ -61,7 +63,7 @@ def _hello(tmp_path):
     root = tmp_path / "examples" / "hello"
     root.mkdir(parents=True)
     (tmp_path / "tests/examples").mkdir(parents=True)
-    (tmp_path / mutants.FILE).write_text("")
+    (tmp_path / mutation_scores.FILE).write_text("")
     (root / "Dockerfile").write_text("FROM a:1\nUSER 1\n")
     (root / "compose.yaml").write_text("services:\n  web:\n    build: .\n")
     (root / "README.md").write_text("# Hello\n\nFROM here.\n")
@@ -79,7 +81,7 @@ def _changes(found):
 
 def test_every_instruction_is_dropped():
     """Each instruction is dropped whole, with the lines that it goes on in; a comment and a heredoc are none."""
-    found = _changes(mutants.of_dockerfile("Dockerfile", DOCKERFILE))
+    found = _changes(operators.of_dockerfile("Dockerfile", DOCKERFILE))
     dropped = [what for what in found if what.startswith("drop ")]
 
     assert [what.split()[1] for what in dropped] == ["FROM", "COPY", "RUN", "RUN", "CMD", "ENTRYPOINT"]
@@ -92,7 +94,7 @@ def test_every_instruction_is_dropped():
 
 def test_rules_for_a_dockerfile():
     """A list becomes a line for a shell, a tag latest, and a COPY comes behind what follows it."""
-    found = _changes(mutants.of_dockerfile("Dockerfile", DOCKERFILE))
+    found = _changes(operators.of_dockerfile("Dockerfile", DOCKERFILE))
     rest = {what: line for what, (line, _) in found.items() if not what.startswith("drop ")}
 
     assert list(rest.values()) == [2, 3, 10]
@@ -103,7 +105,7 @@ def test_rules_for_a_dockerfile():
 
 def test_every_key_is_dropped():
     """Each key of a Compose file is dropped with all that belongs to it, and nothing else."""
-    found = _changes(mutants.of_compose("compose.yaml", COMPOSE))
+    found = _changes(operators.of_compose("compose.yaml", COMPOSE))
 
     assert [what for what in found if what.startswith("drop ")] == [
         *("drop services", "drop services.web", "drop services.web.build", "drop services.web.image"),
@@ -121,7 +123,7 @@ def test_every_key_is_dropped():
 
 def test_rules_for_a_compose_file():
     """A port is for everybody, a condition weaker, a volume without its name, an image the latest."""
-    found = _changes(mutants.of_compose("compose.yaml", COMPOSE))
+    found = _changes(operators.of_compose("compose.yaml", COMPOSE))
     rest = {what: line for what, (line, _) in found.items() if not what.startswith("drop ")}
 
     assert list(rest.values()) == [5, 8, 10, 12, 14]
@@ -132,11 +134,11 @@ def test_rules_for_a_compose_file():
 
 def test_own_mutants_are_listed(hello, tmp_path):
     """What an example lists is a mutant of its own, at its line, with the claim that is to fail."""
-    (tmp_path / mutants.FILE).write_text(
+    (tmp_path / mutation_scores.FILE).write_text(
         '[[hello.mutant]]\npath = "Dockerfile"\nold = "USER 1"\nnew = "USER 0"\nclaim = "test_user"\n'
         '[hello.equivalent]\n"Dockerfile: drop USER 1" = "it is so anyway"\n'
     )
-    [own], equivalent = mutants.listed(hello, tmp_path)
+    [own], equivalent = operators.listed_mutants(hello, tmp_path)
 
     assert (own.line, own.what, own.text, own.claim) == (2, "USER 1 -> USER 0", "FROM a:1\nUSER 0\n", "test_user")
     assert equivalent == {"Dockerfile: drop USER 1": "it is so anyway"}
@@ -156,10 +158,10 @@ def test_own_mutants_are_listed(hello, tmp_path):
 )
 def test_a_wrong_list_is_malformed(hello, tmp_path, text, problem):
     """A list that names what the example does not have is refused, so that it cannot outlive what it speaks of."""
-    (tmp_path / mutants.FILE).write_text(text)
+    (tmp_path / mutation_scores.FILE).write_text(text)
 
     with pytest.raises(MalformedError, match=problem):
-        mutants.listed(hello, tmp_path)
+        operators.listed_mutants(hello, tmp_path)
 
 
 class _Copy:
@@ -183,7 +185,7 @@ class _Copy:
         return {path.name: path.read_text() for path in self.place.iterdir() if path.is_file()}
 
     def failed(self, *arguments):
-        if set(trial.STATIC) <= {*arguments}:
+        if set(runner.STATIC) <= {*arguments}:
             return ""
         self.asked.append(arguments)
         return self._fails(self.files())
@@ -208,7 +210,7 @@ def _copies(monkeypatch):
             made.append(_Copy(example, top, fails))
             return made[-1]
 
-        monkeypatch.setattr(trial, "Copy", copy)
+        monkeypatch.setattr(runner, "Copy", copy)
         return made
 
     return call
@@ -216,8 +218,8 @@ def _copies(monkeypatch):
 
 def test_tests_that_name_the_file_are_known(hello):
     """A test that names the file uses it, also where it waits for its failure."""
-    assert trial.naming(hello, "compose.yaml") == ["test_compose"]
-    assert trial.naming(hello, "Dockerfile.bad") == []
+    assert runner.naming(hello, "compose.yaml") == ["test_compose"]
+    assert runner.naming(hello, "Dockerfile.bad") == []
 
 
 @pytest.fixture(autouse=True)
@@ -232,10 +234,12 @@ def _user(files):
 
 def test_a_score(hello, tmp_path, copies, capsys):
     """What no test notices survives, with file and line; what changes nothing is not tried; the files stay."""
-    (tmp_path / mutants.FILE).write_text('[hello.equivalent]\n"compose.yaml: drop services.web" = "nobody starts it"\n')
+    (tmp_path / mutation_scores.FILE).write_text(
+        '[hello.equivalent]\n"compose.yaml: drop services.web" = "nobody starts it"\n'
+    )
     before = hello.digest(readme=False)
     copies(_user)
-    found = trial.score(hello, top=tmp_path)
+    found = runner.score(hello, top=tmp_path)
 
     assert found == Score(
         before,
@@ -256,29 +260,30 @@ def test_a_score(hello, tmp_path, copies, capsys):
 def test_what_survived_is_tried_again(hello, tmp_path, copies):
     """Where nothing has changed, only survivors are tried again; where all is explained, no test runs at all."""
     made = copies(_user)
-    first = trial.score(hello, top=tmp_path)
-    (tmp_path / mutants.FILE).write_text(
-        "[hello.equivalent]\n" + "".join(f"{json.dumps(each.name)} = 'why'\n" for each in mutants.derived(hello)[:2])
+    first = runner.score(hello, top=tmp_path)
+    (tmp_path / mutation_scores.FILE).write_text(
+        "[hello.equivalent]\n"
+        + "".join(f"{json.dumps(each.name)} = 'why'\n" for each in operators.derive_mutants(hello)[:2])
     )
     made.clear()
-    second = trial.score(hello, first, tmp_path)
+    second = runner.score(hello, first, tmp_path)
     tried = [arguments for copy in made for arguments in copy.asked]
     (hello.root / "compose.yaml").write_text("services: {}\n")
 
     assert second.survivors == first.survivors[2:]
     assert (second.tried, second.killed, len(second.equivalent)) == (6, 1, 2)
     assert len(tried) == 1 + len(second.survivors)
-    assert trial.score(hello, second, tmp_path).survivors == ("compose.yaml:1: drop services",)
+    assert runner.score(hello, second, tmp_path).survivors == ("compose.yaml:1: drop services",)
 
 
 def test_what_was_excused_is_tried_when_it_is_no_more(hello, tmp_path, copies):
     """A mutant that was never tried, because it was listed as equivalent, is not taken for one that was noticed."""
     copies(_user)
-    (tmp_path / mutants.FILE).write_text('[hello.equivalent]\n"Dockerfile: drop FROM a:1" = "why"\n')
-    first = trial.score(hello, top=tmp_path)
-    (tmp_path / mutants.FILE).write_text('[hello.equivalent]\n"compose.yaml: drop services" = "why"\n')
+    (tmp_path / mutation_scores.FILE).write_text('[hello.equivalent]\n"Dockerfile: drop FROM a:1" = "why"\n')
+    first = runner.score(hello, top=tmp_path)
+    (tmp_path / mutation_scores.FILE).write_text('[hello.equivalent]\n"compose.yaml: drop services" = "why"\n')
 
-    assert "Dockerfile:1: drop FROM a:1" in trial.score(hello, first, tmp_path).survivors
+    assert "Dockerfile:1: drop FROM a:1" in runner.score(hello, first, tmp_path).survivors
 
 
 def test_what_was_noticed_is_not_tried_again(hello, tmp_path, copies, capsys):
@@ -290,7 +295,7 @@ def test_what_was_noticed_is_not_tried_again(hello, tmp_path, copies, capsys):
     copies(lambda files: "" if "USER" in files["Dockerfile"] else noticing)
 
     def count(**options):
-        found = trial.score(hello, top=tmp_path, **options)
+        found = runner.score(hello, top=tmp_path, **options)
         assert (found.killed, len(found.survivors)) == (1, 5)
         return len(capsys.readouterr().out.splitlines())
 
@@ -321,7 +326,7 @@ def test_what_a_transcript_noticed_rests_on_it(hello, tmp_path, copies, capsys):
 
     def tried(name, text):
         (folder / name).write_text(text)
-        trial.score(hello, top=tmp_path)
+        runner.score(hello, top=tmp_path)
         return len(capsys.readouterr().out.splitlines())
 
     assert tried("run.console", "$ true\n") == 6
@@ -333,7 +338,7 @@ def test_what_a_transcript_noticed_rests_on_it(hello, tmp_path, copies, capsys):
 def test_what_is_no_test_is_not_kept(hello, tmp_path, copies, capsys):
     """What ended at the limit of time is tried again: nothing says what noticed it."""
     copies(lambda files: "" if "USER" in files["Dockerfile"] else "the limit of 900 s")
-    first, second = (trial.score(hello, top=tmp_path) and capsys.readouterr().out for _ in range(2))
+    first, second = (runner.score(hello, top=tmp_path) and capsys.readouterr().out for _ in range(2))
 
     assert first == second
     assert "Dockerfile:2: drop USER 1: noticed by the limit of 900 s" in second
@@ -342,7 +347,7 @@ def test_what_is_no_test_is_not_kept(hello, tmp_path, copies, capsys):
 def test_only_the_tests_that_use_a_file_are_run(hello, tmp_path, copies):
     """Against a mutant run the tests that fail where its file is spoilt and those that name it, the best one first."""
     made = copies(lambda files: "t.py::test_user" if "FROM" not in files["Dockerfile"] else "")
-    trial.score(hello, top=tmp_path)
+    runner.score(hello, top=tmp_path)
     [copy] = made
     plain, *rest = copy.asked
 
@@ -356,14 +361,14 @@ def test_only_the_tests_that_use_a_file_are_run(hello, tmp_path, copies):
 @pytest.mark.parametrize("again", [True, False])
 def test_a_failure_by_chance_notices_nothing(hello, tmp_path, copies, again):
     """What fails once has to fail again: else the tests that are left are asked."""
-    (tmp_path / mutants.FILE).write_text('[[hello.mutant]]\npath = "README.md"\nold = "FROM"\nnew = "BY"\n')
+    (tmp_path / mutation_scores.FILE).write_text('[[hello.mutant]]\npath = "README.md"\nold = "FROM"\nnew = "BY"\n')
     (hello.root / "Dockerfile").unlink()
     (hello.root / "compose.yaml").unlink()
     hello.test.write_text('def test_sure():\n    """README.md says so."""\n')
     chance, sure = "t.py::test_chance", "tests/examples/test_hello.py::test_sure"
     ends = iter(["", chance, chance if again else "", sure, sure])
-    made = copies(lambda files: chance if files["README.md"] == trial.SPOILT else next(ends))
-    trial.score(hello, top=tmp_path)
+    made = copies(lambda files: chance if files["README.md"] == runner.SPOILT else next(ends))
+    runner.score(hello, top=tmp_path)
     asked = [arguments[1:] for arguments in made[0].asked[1:]]
 
     assert asked == [(sure, chance), (chance,), *([] if again else [(sure,), (sure,)])]
@@ -372,7 +377,7 @@ def test_a_failure_by_chance_notices_nothing(hello, tmp_path, copies, again):
 @pytest.mark.parametrize("again", [True, False])
 def test_a_claim_that_fails_by_chance_notices_nothing(hello, tmp_path, copies, again):
     """So it is with the claim that a mutant lists, whichever of its cases fails."""
-    (tmp_path / mutants.FILE).write_text(
+    (tmp_path / mutation_scores.FILE).write_text(
         '[[hello.mutant]]\npath = "README.md"\nold = "FROM"\nnew = "BY"\nclaim = "test_user"\n'
     )
     (hello.root / "Dockerfile").unlink()
@@ -381,17 +386,17 @@ def test_a_claim_that_fails_by_chance_notices_nothing(hello, tmp_path, copies, a
     ends = iter(["", case, case if again else ""])
     copies(lambda files: next(ends))
 
-    assert trial.score(hello, top=tmp_path).killed == again
+    assert runner.score(hello, top=tmp_path).killed == again
 
 
 def test_an_own_mutant_is_held_to_its_claim(hello, tmp_path, copies):
     """A mutant that lists a claim is tried against that claim alone."""
-    (tmp_path / mutants.FILE).write_text(
+    (tmp_path / mutation_scores.FILE).write_text(
         '[[hello.mutant]]\npath = "Dockerfile"\nold = "1\\n"\nnew = "2\\n"\nclaim = "test_user"\n'
     )
     (hello.root / "Dockerfile").write_text("USER 1\n")
     made = copies(_user)
-    trial.score(hello, top=tmp_path)
+    runner.score(hello, top=tmp_path)
 
     assert made[0].asked[-1] == ("--on-engine", "tests/examples/test_hello.py::test_user")
 
@@ -401,7 +406,7 @@ def test_tests_that_fail_anyway_tell_nothing(hello, tmp_path, copies):
     copies(lambda files: "t.py::test_user")
 
     with pytest.raises(DrydockError, match="test_user fails without any fault"):
-        trial.score(hello, top=tmp_path)
+        runner.score(hello, top=tmp_path)
 
 
 @pytest.fixture(name="top")
@@ -423,14 +428,14 @@ def _top(tmp_path):
         "def test_b():\n    pass\n\ndef test_c():\n    assert 'USER' in PLACE.read_text()\n\n"
         "def test_d():\n    time.sleep(60 if 'SLOW' in PLACE.read_text() else 0)\n"
     )
-    (top / mutants.FILE).write_text("")
+    (top / mutation_scores.FILE).write_text("")
     shutil.copytree(ROOT / "drydock", top / "drydock", ignore=shutil.ignore_patterns("__pycache__", "site"))
     return top
 
 
 @pytest.fixture(name="real")
 def _real(hello, top):
-    with trial.Copy(hello, top) as copy:
+    with runner.Copy(hello, top) as copy:
         yield copy
 
 
@@ -438,7 +443,7 @@ def test_a_copy_runs_tests_again_and_again(real):
     """Of each run the first failure is named; a fault of a file is seen though the tests were collected before it."""
     tests = "tests/examples/test_hello.py"
 
-    assert real.failed("-k", "[hello]", *trial.STATIC) == ""
+    assert real.failed("-k", "[hello]", *runner.STATIC) == ""
     assert real.failed("--on-engine", *real.tests) == ""
     (real.place / "Dockerfile").write_text("FROM a:1\n")
     assert real.failed("--on-engine", *real.tests) == f"{tests}::test_c"
@@ -449,12 +454,12 @@ def test_a_copy_runs_tests_again_and_again(real):
 
 def test_what_ends_nothing_is_ended(real, monkeypatch):
     """A mutant on which a test hangs is ended at the limit, which counts as noticed, and the next one is tried."""
-    monkeypatch.setattr(trial, "LIMIT", 0.5)
+    monkeypatch.setattr(runner, "LIMIT", 0.5)
     before = (real.place / "Dockerfile").read_text()
     (real.place / "Dockerfile").write_text(f"{before}# SLOW\n")
 
     assert real.failed("--on-engine", *real.tests) == "the limit of 0.5 s"
-    monkeypatch.setattr(trial, "LIMIT", 60)
+    monkeypatch.setattr(runner, "LIMIT", 60)
     (real.place / "Dockerfile").write_text(before)
     assert real.failed("--on-engine", *real.tests) == ""
 
@@ -463,15 +468,17 @@ def test_what_ends_nothing_is_ended(real, monkeypatch):
 TRIAL = """
 import sys
 from pathlib import Path
-from drydock import engine, trial
-from drydock.example import Example
-example, top, score = Example(Path(sys.argv[1])), Path(sys.argv[2]), trial.score
-trial.examples.load = lambda: {"hello": example}
-trial.load = dict
-trial.score = lambda example, known, again: score(example, known, top)
-engine.current = lambda: None
-trial.hear_signals()
-sys.exit(trial.main(["hello"]))
+from drydock.engine import choose
+from drydock.host import exit_on_signals
+from drydock.model.example import Example
+from drydock.mutation import runner
+example, top, score = Example(Path(sys.argv[1])), Path(sys.argv[2]), runner.score
+runner.examples.load_examples = lambda: {"hello": example}
+runner.load_scores = dict
+runner.score = lambda example, known, again: score(example, known, top)
+choose.get_engine = lambda: None
+exit_on_signals()
+sys.exit(runner.main(["hello"]))
 """
 #: Tests that take long, and say that they have begun, and that they have taken away what they made.
 LONG = """
@@ -505,7 +512,7 @@ def test_what_is_told_to_end_cleans_up(hello, top, tmp_path, number):
 
 def test_an_unknown_example_is_named(capsys):
     """A slug that there is not is told, with the near ones, before an engine is asked for."""
-    assert trial.main(["helo-container"]) == 1
+    assert runner.main(["helo-container"]) == 1
     assert "hello-container" in capsys.readouterr().out
 
 
@@ -513,9 +520,9 @@ def test_scores_survive_the_file(tmp_path):
     """Results are read as they were written, and anything else is refused."""
     (tmp_path / "evidence").mkdir()
     scores = {"hello": Score("d", 3, 1, ("Dockerfile:2: drop USER 1",), ("Dockerfile:1: drop FROM a",))}
-    mutants.save(scores, tmp_path)
+    mutation_scores.save_scores(scores, tmp_path)
 
-    assert mutants.load(tmp_path) == scores
+    assert mutation_scores.load_scores(tmp_path) == scores
     for text in (
         "{",
         "[]",
@@ -523,15 +530,15 @@ def test_scores_survive_the_file(tmp_path):
         json.dumps({"hello": {"digest": "d", "tried": -1, "killed": 0, "equivalent": [], "survivors": []}}),
         json.dumps({"hello": {"digest": "d", "tried": 2, "killed": 1, "equivalent": [], "survivors": []}}),
     ):
-        (tmp_path / mutants.RESULTS).write_text(text)
+        (tmp_path / mutation_scores.RESULTS).write_text(text)
         with pytest.raises(MalformedError, match="nox -s mutants"):
-            mutants.load(tmp_path)
+            mutation_scores.load_scores(tmp_path)
 
 
 def test_the_site_shows_the_scores(site):
     """The page has a row per example, the survivors by file and line, and the sum; what changed since is left out."""
     digest = Example(site.top / "examples/greeting").digest(readme=False)
-    mutants.save(
+    mutation_scores.save_scores(
         {"greeting": Score(digest, 1200, 1199, (), ("Dockerfile:1: drop FROM <a>",)), "gone": Score("d", 1, 1)},
         site.top,
     )

@@ -10,10 +10,10 @@ import xml.etree.ElementTree as ET
 import pytest
 from test_site import Site
 
-from drydock import evidence
 from drydock.errors import MalformedError, MissingError
-from drydock.evidence import KINDS, Evidence, Run, Table, median_rows
 from drydock.layers import plain
+from drydock.model import evidence
+from drydock.model.evidence import KINDS, Evidence, Run, Table, median_rows
 from drydock.site.pictures import DRAWN
 
 SIZES = Table("sizes", [{"image": "naive", "bytes": 580_000_000}, {"image": "scratch", "bytes": 5_800_000}])
@@ -324,9 +324,9 @@ RUN = Run("d", "2026-11-20", {"name": "Docker"}, tables=TABLES)
 def test_tables_survive_being_written_and_read(tmp_path):
     """What is saved is what is loaded, and a table can be asked for by name."""
     whole = Evidence("hello", {evidence.DEFAULT_ENGINE: RUN})
-    evidence.save(whole, tmp_path)
+    evidence.save_evidence(whole, tmp_path)
 
-    assert evidence.load("hello", tmp_path) == whole
+    assert evidence.load_evidence("hello", tmp_path) == whole
     assert whole.table("sizes") == SIZES
     with pytest.raises(MissingError, match="did you mean layers"):
         whole.table("layer")
@@ -334,10 +334,10 @@ def test_tables_survive_being_written_and_read(tmp_path):
 
 def test_evidence_without_tables_is_left_as_it_was(tmp_path):
     """Evidence from before there were tables is read, and written as it was."""
-    evidence.save(Evidence("hello", {"e": dataclasses.replace(RUN, tables={})}), tmp_path)
+    evidence.save_evidence(Evidence("hello", {"e": dataclasses.replace(RUN, tables={})}), tmp_path)
 
-    assert "tables" not in evidence.path("hello", tmp_path).read_text()
-    assert evidence.load("hello", tmp_path).runs["e"].tables == {}
+    assert "tables" not in evidence.evidence_file("hello", tmp_path).read_text()
+    assert evidence.load_evidence("hello", tmp_path).runs["e"].tables == {}
 
 
 @pytest.mark.parametrize(
@@ -366,10 +366,10 @@ def test_malformed(tmp_path, table, problem):
     data = {"schema": 1, "example": "hello", "engines": {"e": dataclasses.asdict(RUN)}}
     data["engines"]["e"]["tables"]["odd"] = table
     (tmp_path / "evidence").mkdir()
-    evidence.path("hello", tmp_path).write_text(json.dumps(data))
+    evidence.evidence_file("hello", tmp_path).write_text(json.dumps(data))
 
     with pytest.raises(MalformedError, match=problem):
-        evidence.load("hello", tmp_path)
+        evidence.load_evidence("hello", tmp_path)
 
 
 def again(name, table):

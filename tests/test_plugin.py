@@ -11,33 +11,35 @@ import sys
 
 import pytest
 
-from drydock import ROOT, ledger
+from drydock import ROOT
+from drydock.testing import history
 
 #: Loaded by each process of a run: answers for the engine. What STUB_LEFT names is on it.
 STUB = """
 import os
-from drydock import engine, example, inventory, proofs, tally
-from drydock.engine import Engine
+from drydock.engine import Engine, choose, resources
+from drydock.engine.resources import Resource
 from drydock.errors import ReplayError
-from drydock.inventory import Thing
+from drydock.model import example
+from drydock.testing import passed, results
 facts = {"id": "none", "name": "Docker", "version": "28.5.2", "store": "overlay2", "base_images": "official"}
 facts |= {"architecture": "amd64"}
-engine.current = lambda name="": Engine({"DOCKER_HOST": "unix:///none", "PATH": os.environ["PATH"]}, facts=facts)
+choose.get_engine = lambda name="": Engine({"DOCKER_HOST": "unix:///none", "PATH": os.environ["PATH"]}, facts=facts)
 
-def things(engine):
+def list_resources(engine):
     name = os.environ.get("STUB_LEFT", "").replace("RUN", os.environ.get("DRYDOCK_RUN", ""))
-    return [Thing("volume", name, name)] if name else []
+    return [Resource("volume", name, name)] if name else []
 
-inventory.things = things
-inventory.remove = lambda engine, doomed: []
+resources.list_resources = list_resources
+resources.remove_resources = lambda engine, doomed: []
 slugs = ("greeting", "farewell", "thanks")
-example.load = lambda: dict.fromkeys(slugs)
-proofs.digests = lambda engine, units: {unit: f"digest of {unit}" for unit in slugs}
-proofs._digest = lambda unit, base: f"digest of {unit}"
-tally.below_floor = lambda found: print("\\ncounted", *sorted(found.items())) or []
+example.load_examples = lambda: dict.fromkeys(slugs)
+passed.unit_digests = lambda engine, units: {unit: f"digest of {unit}" for unit in slugs}
+passed._digest = lambda unit, base: f"digest of {unit}"
+results.below_floor = lambda found: print("\\ncounted", *sorted(found.items())) or []
 """
 CONFTEST = """
-pytest_plugins = ["stub", "drydock.testing", "drydock.fixtures"]
+pytest_plugins = ["stub", "drydock.testing.plugin", "drydock.fixtures"]
 """
 CLAIMS = '''
 import os, pytest
@@ -63,15 +65,16 @@ def test_four():
 TRANSCRIPTS = '''
 import dataclasses, os, pytest
 from pathlib import Path
-from drydock import record
-from drydock.example import Example
+from drydock.errors import ReplayError
+from drydock.model.example import Example
+from drydock.replay import replay
 
 @pytest.mark.parametrize(("slug", "name"), [("greeting", "run"), ("thanks", "run")])
 def test_transcript(slug, name, engine, tmp_path):
     """It prints."""
     example = Example(Path("examples", slug).absolute())
     try:
-        record.run(record.Job(engine, example, name, tmp_path / "copy", tmp_path / "locks"))
+        replay.run_job(replay.Job(engine, example, name, tmp_path / "copy", tmp_path / "locks"))
     except ReplayError as error:
         pytest.fail(str(error), pytrace=False)
 '''
@@ -136,7 +139,7 @@ def test_a_run_is_kept_in_the_ledger(run, parallel):
     """Each test has its outcome and its seconds, each step its tries; with workers and in random order too."""
     status, said = run(*parallel, DRYDOCK_RUN="0badcafe")
     assert status == 0, said
-    [ran] = ledger.load()
+    [ran] = history.load_runs()
 
     assert "ran on several workers" not in said
     assert (ran.run, ran.engine, ran.left, ran.recording) == ("0badcafe", "docker-28.5", (), False)
@@ -154,7 +157,7 @@ def test_what_went_wrong_is_kept(run, top):
     """The ledger has what failed, a transcript's steps up to the one that did, and what was left on the engine."""
     (top / "examples/greeting/transcripts/run.console").write_text("$ echo one\none\n$ echo 2\n3\n$ echo 4\n4\n")
     status, said = run(STUB_FAIL="test_thanks", STUB_LEFT="greeting-tRUN-data")
-    [ran] = ledger.load()
+    [ran] = history.load_runs()
     steps = ran.tests["examples/greeting/transcripts/run.console"].steps
 
     assert status == 1, said
@@ -169,7 +172,7 @@ def test_what_went_wrong_is_kept(run, top):
 def test_a_run_can_be_kept_out_of_the_ledger(run):
     """A run whose tests are made to fail leaves the ledger as it was."""
     assert run("--no-ledger", "-k", "test_one")[0] == 0
-    assert ledger.load() == []
+    assert history.load_runs() == []
 
 
 def _holds(top):

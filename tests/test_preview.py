@@ -16,7 +16,7 @@ from sphinx_autobuild.build import Builder
 from test_site import site
 
 from drydock import ROOT
-from drydock.site import preview
+from drydock.site.outputs import preview
 
 __all__ = ["site"]
 
@@ -58,7 +58,15 @@ def served(site, tmp_path_factory):
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("log") / "log"
     options = [f"--port={port}", "--ignore=docs/examples/*", "--conf-dir=.", "-q", "--doctree-dir=_build/doctrees"]
-    command = [sys.executable, "-m", "drydock.site.preview", *options, "--fail-on-warning", "docs", "_build/html"]
+    command = [
+        sys.executable,
+        "-m",
+        "drydock.site.outputs.preview",
+        *options,
+        "--fail-on-warning",
+        "docs",
+        "_build/html",
+    ]
     with log.open("w") as out:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         process = subprocess.Popen(command, cwd=site.top, env=environment, stdout=out, stderr=subprocess.STDOUT)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from drydock import private
+from drydock.engine.private import daemon as private
+from drydock.engine.private.specs import ENGINE_SPECS, PREFERRED
 from drydock.errors import EngineError
-from drydock.kinds import KINDS, PREFERRED
 
 #: Listens where its settings say, and answers as a registry does.
 REGISTRY = """
@@ -75,7 +75,7 @@ def test_a_port_that_is_taken_is_chosen_anew(machine, taken):
     machine.taken = taken
     began = time.monotonic()
 
-    assert private._start_mirror(KINDS[PREFERRED]) == machine.ports[-1]
+    assert private._start_mirror(ENGINE_SPECS[PREFERRED]) == machine.ports[-1]
     assert len(machine.ports) == taken + 1
     assert time.monotonic() - began < private.PATIENCE / 2
 
@@ -86,7 +86,7 @@ def test_a_registry_that_gets_no_port_is_told_of(machine):
     began = time.monotonic()
 
     with pytest.raises(EngineError, match=r"(?s)the local registry does not answer:.*Address already in use"):
-        private._start_mirror(KINDS[PREFERRED])
+        private._start_mirror(ENGINE_SPECS[PREFERRED])
     assert len(machine.ports) == private.PORTS
     assert time.monotonic() - began < private.PATIENCE / 2
 
@@ -94,18 +94,18 @@ def test_a_registry_that_gets_no_port_is_told_of(machine):
 def test_a_daemon_that_does_not_answer_is_ended(tmp_path, monkeypatch):
     """It would answer later, when nobody waits for it, behind a socket that others may open."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    daemon = private.home() / f"root-{KINDS[PREFERRED].suite}" / "usr" / "sbin" / "dockerd"
+    daemon = private.engine_folder() / f"root-{ENGINE_SPECS[PREFERRED].suite}" / "usr" / "sbin" / "dockerd"
     daemon.parent.mkdir(parents=True)
     shutil.copy(shutil.which("sleep"), daemon)
     monkeypatch.setattr(private, "_entering", lambda kind, words, **_: [str(daemon), "60"])
-    monkeypatch.setattr(private.hostnet, "look", lambda run: {})
-    monkeypatch.setattr(private.hostnet, "restore", lambda before, run: None)
+    monkeypatch.setattr(private.host_network, "read_network", lambda run: {})
+    monkeypatch.setattr(private.host_network, "restore_network", lambda before, run: None)
     monkeypatch.setattr(private, "PATIENCE", 0.5)
     started = []
     monkeypatch.setattr(private, "_tail", lambda name: started.extend(private._ours()) or "its last words")
 
     with pytest.raises(EngineError, match=r"does not answer; its log ends:\nits last words"):
-        private._start_daemon(KINDS[PREFERRED], "")
+        private._start_daemon(ENGINE_SPECS[PREFERRED], "")
     assert len(started) == 1
     assert private._ours() == []
-    assert not (private.home() / "state.json").exists()
+    assert not (private.engine_folder() / "state.json").exists()

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from drydock import proofs
-from drydock.engine import Engine
-from drydock.example import Example
-from drydock.proofs import Passed
+from drydock.engine.client import Engine
+from drydock.model.example import Example
+from drydock.testing import passed
+from drydock.testing.passed import Passed
 
 DAY = 24 * 3600
 COMMANDS = "evidence/commands/docker-28.5.json"
@@ -20,48 +20,50 @@ FACTS = {"id": "one", "name": "Docker", "version": "28.5.2"}
 def engine(tmp_path, monkeypatch):
     """Return an engine, with a cache of its own for its proofs, and a tree of its own that they rest on."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(proofs, "ROOT", tmp_path)
+    monkeypatch.setattr(passed, "ROOT", tmp_path)
     for name in (
-        *proofs.SHARED,
-        "drydock/shell.py",
+        *passed.SHARED,
+        "drydock/replay/shell.py",
         "base-images/Dockerfile",
         "tests/bases/test_contract.py",
         COMMANDS,
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("as it was\n")
-    proofs.keep(Engine({}, facts=FACTS), {"bases": Passed(2, 1, ("one: no room",)), "harness": Passed()}, ())
+    passed.keep_proofs(Engine({}, facts=FACTS), {"bases": Passed(2, 1, ("one: no room",)), "harness": Passed()}, ())
     return Engine({}, facts=FACTS)
 
 
 def found(engine, **when):
     """Return the units whose proofs hold."""
-    return set(proofs.standing(engine, ["bases", "harness", "never-run"], **when))
+    return set(passed.still_valid(engine, ["bases", "harness", "never-run"], **when))
 
 
 def test_what_passed_is_proven(engine):
     """What passed is proven, with its counts and what was skipped, until it fails."""
     assert found(engine) == {"bases", "harness"}
-    [proof] = proofs.standing(engine, ["bases"]).values()
+    [proof] = passed.still_valid(engine, ["bases"]).values()
     assert (proof.claims, proof.transcripts, proof.skips) == (2, 1, ("one: no room",))
-    proofs.keep(engine, {}, ["bases"])
+    passed.keep_proofs(engine, {}, ["bases"])
     assert found(engine) == {"harness"}
 
 
 @pytest.mark.parametrize(
     ("name", "left"),
     [
-        ("drydock/shell.py", set()),
+        ("drydock/replay/shell.py", set()),
         ("requirements.txt", set()),
         ("base-images/Dockerfile", set()),
         (COMMANDS, set()),
         ("tests/bases/test_contract.py", {"harness"}),
-        ("drydock/site/blocks.py", {"bases", "harness"}),
+        ("drydock/engine/private/daemon.py", set()),
+        ("drydock/site/blocks/code.py", {"bases", "harness"}),
+        ("drydock/mutation/runner.py", {"bases", "harness"}),
     ],
 )
 def test_a_change_ends_what_rests_on_it(engine, tmp_path, name, left):
     """A changed file ends the proofs that rest on it, and no others."""
-    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("changed\n")
 
     assert found(engine) == left
@@ -71,7 +73,7 @@ def test_a_changed_example_ends_the_proof_of_tests_that_run_examples(engine, tmp
     """The harness is tested with examples, so its proof ends with a change of any of them."""
     root = tmp_path / "examples" / "hello"
     root.mkdir(parents=True)
-    monkeypatch.setattr(proofs.examples, "load", lambda: {"hello": Example(root)})
+    monkeypatch.setattr(passed.examples, "load_examples", lambda: {"hello": Example(root)})
 
     assert found(engine) == set()
 
@@ -84,11 +86,11 @@ def test_another_engine_has_proven_nothing(engine):
 
 def test_a_proof_is_fresh_for_a_day(engine):
     """A proof holds for a day, and not when the clock was put back."""
-    [proof] = proofs.standing(engine, ["bases"]).values()
+    [proof] = passed.still_valid(engine, ["bases"]).values()
 
     assert found(engine, now=proof.at + DAY - 1) == {"bases", "harness"}
     assert found(engine, now=proof.at + DAY) == found(engine, now=proof.at - 1) == set()
-    assert [proofs.ago(proof, proof.at + age) for age in (240, 4 * 3600)] == ["4 min", "4 h"]
+    assert [passed.proof_age(proof, proof.at + age) for age in (240, 4 * 3600)] == ["4 min", "4 h"]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_a_broken_file_proves_nothing(engine, tmp_path, text):
     place.write_text(text)
 
     assert found(engine) == set()
-    proofs.keep(engine, {"bases": Passed()}, ())
+    passed.keep_proofs(engine, {"bases": Passed()}, ())
     assert found(engine) == {"bases"}
 
 
@@ -109,13 +111,13 @@ def test_what_needs_no_engine_is_proven_by_its_files(engine, tmp_path):
     """The proof holds for the same bytes within a day, and for no others; a damaged file is none."""
     page = tmp_path / "page.html"
     page.write_text("one")
-    now = proofs.of_files([page])
-    proofs.remember("site", now)
+    now = passed.files_digest([page])
+    passed.save_proof("site", now)
 
-    assert proofs.remembered("site", now).digest == now
-    assert proofs.remembered("other", now) is None
-    assert proofs.remembered("site", now, now=time.time() + DAY) is None
+    assert passed.load_proof("site", now).digest == now
+    assert passed.load_proof("other", now) is None
+    assert passed.load_proof("site", now, now=time.time() + DAY) is None
     page.write_text("two")
-    assert proofs.remembered("site", proofs.of_files([page])) is None
+    assert passed.load_proof("site", passed.files_digest([page])) is None
     next((tmp_path / "cache").rglob("without-engine-site.json")).write_text("{")
-    assert proofs.remembered("site", now) is None
+    assert passed.load_proof("site", now) is None

@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
-from drydock import record
-from drydock.engine import Engine
-from drydock.example import Example
-from drydock.shell import Outcome
-from drydock.transcript import parse
+from drydock.engine.client import Engine
+from drydock.model.example import Example
+from drydock.model.transcript import parse_transcript
+from drydock.replay import replay
+from drydock.replay.shell import Outcome
 
 FACTS = {
     "name": "Docker",
@@ -35,7 +35,9 @@ FACTS = {
 )
 def test_missing_needs(facts, needs, lacking):
     """What a step needs and the engine has not is named; for Podman, all transcripts show another's output."""
-    found = record.missing_needs(parse(f"#% needs {needs}\n$ true\n", "t.console"), Engine({}, facts=FACTS | facts))
+    found = replay.missing_needs(
+        parse_transcript(f"#% needs {needs}\n$ true\n", "t.console"), Engine({}, facts=FACTS | facts)
+    )
 
     assert found.startswith(lacking)
     assert bool(found) == bool(lacking)
@@ -47,8 +49,8 @@ def test_a_record_of_what_matches_leaves_the_file(tmp_path, text):
     place = tmp_path / "hello/transcripts/t.console"
     place.parent.mkdir(parents=True)
     place.write_text(text)
-    job = record.Job(Engine({}, facts=FACTS), Example(tmp_path / "hello"), "t", tmp_path, tmp_path, rewrite=True)
-    transcript = parse(text, "t.console")
-    record._rewrite(job, transcript, [Outcome(step, dataclasses.replace(step), 0.0) for step in transcript.steps])
+    job = replay.Job(Engine({}, facts=FACTS), Example(tmp_path / "hello"), "t", tmp_path, tmp_path, rewrite=True)
+    transcript = parse_transcript(text, "t.console")
+    replay._rewrite(job, transcript, [Outcome(step, dataclasses.replace(step), 0.0) for step in transcript.steps])
 
     assert place.read_text() == text

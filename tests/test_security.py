@@ -13,10 +13,12 @@ import test_site
 import yaml
 from test_site import Site
 
-from drydock import ROOT, door, example as examples
-from drydock.evidence import Claim, Measure, Replayed, Row, Table
+from drydock import ROOT
+from drydock.model import example as examples
+from drydock.model.evidence import Claim, Measure, Replayed, Row, Table
+from drydock.tasks import bootstrap
 
-EXAMPLES = examples.load()
+EXAMPLES = examples.load_examples()
 EVIL = '<script>alert("1")</script>'
 #: Files that publish a port to everybody, because that is what they are about.
 OPEN = {
@@ -237,4 +239,4 @@ def test_every_requirement_is_pinned_with_its_hashes():
     assert not [line for line in pins if not pinned.fullmatch(line)]
     assert installs == ['"--require-hashes", "--requirement", "requirements.txt"']
     assert "--require-hashes" in (ROOT / ".readthedocs.yaml").read_text()
-    assert all("==" in pin for pin in door._pins())
+    assert all("==" in pin for pin in bootstrap._pins())

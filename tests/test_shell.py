@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from drydock.shell import environment, replay
-from drydock.transcript import parse
+from drydock.model.transcript import parse_transcript
+from drydock.replay.shell import run_steps, shell_environment
 
 
 @pytest.fixture(name="run")
 def _run(tmp_path):
     def run(text, **more):
-        env = environment({"PATH": os.environ["PATH"], **more}, tmp_path)
-        return list(replay(parse(text, "t.console"), tmp_path, env))
+        env = shell_environment({"PATH": os.environ["PATH"], **more}, tmp_path)
+        return list(run_steps(parse_transcript(text, "t.console"), tmp_path, env))
 
     return run
 

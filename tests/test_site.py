@@ -15,12 +15,14 @@ import pytest
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-from drydock import ROOT, evidence
-from drydock.evidence import Claim, Evidence, Measure, Replayed, Run
-from drydock.example import Example
-from drydock.site import pages, units
-from drydock.site.lexer import guess
+from drydock import ROOT
+from drydock.model import evidence
+from drydock.model.evidence import Claim, Evidence, Measure, Replayed, Run
+from drydock.model.example import Example
+from drydock.site import pages
+from drydock.site.blocks.lexer import guess_lexer
 from drydock.site.pages import Page
+from drydock.site.render import units
 
 ENGINE = {"name": "Docker", "version": "28.5.2", "store": "overlay2", "base_images": "stand-ins"}
 CONF = """
@@ -101,7 +103,7 @@ class Site:
         example = Example(self.top / "examples" / slug)
         transcripts = {name: Replayed(2, "passed") for name in example.transcripts}
         run = Run(example.digest(), "2026-11-20", ENGINE, **{"transcripts": transcripts, **proven})
-        evidence.save(Evidence(slug, {evidence.DEFAULT_ENGINE: run}), self.top)
+        evidence.save_evidence(Evidence(slug, {evidence.DEFAULT_ENGINE: run}), self.top)
 
     def build(self, builder: str = "html", parallel: int = 1) -> Built:
         """Build as far as an earlier build did not, and return what that did."""
@@ -193,7 +195,7 @@ def test_lexer_option_wins(site):
 )
 def test_lexer_is_guessed(name, text, lexer):
     """The lexer is guessed from the file's name, then from its first line."""
-    assert guess(name, text) == lexer
+    assert guess_lexer(name, text) == lexer
 
 
 def test_steps_are_shown_as_written(site):
@@ -509,7 +511,7 @@ def test_census(site):
 )
 def test_units(value, unit, text):
     """A measure is rounded to what it is good for, and its unit does not part from it."""
-    assert units.shown(Measure(value, unit, 0)) == text.replace(" ", "\N{NO-BREAK SPACE}")
+    assert units.format_measure(Measure(value, unit, 0)) == text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def test_measured(site):
@@ -658,11 +660,11 @@ def test_parallel_build_is_the_same(site):
 def test_merge_takes_what_was_read():
     """Of a parallel reader's pages, those it read are taken, and the others are left as they are."""
     env, other = SimpleNamespace(), SimpleNamespace()
-    pages.pages(env).update(mine=Page(unbound=1))
-    pages.pages(other).update(mine=Page(), theirs=Page(unbound=2))
-    pages.merge(None, env, ["theirs"], other)
+    pages.all_pages(env).update(mine=Page(unbound=1))
+    pages.all_pages(other).update(mine=Page(), theirs=Page(unbound=2))
+    pages.merge_pages(None, env, ["theirs"], other)
 
-    assert pages.pages(env) == {"mine": Page(unbound=1), "theirs": Page(unbound=2)}
+    assert pages.all_pages(env) == {"mine": Page(unbound=1), "theirs": Page(unbound=2)}
 
 
 def test_zip_is_reproducible(site):

@@ -7,8 +7,8 @@ import re
 import pytest
 from test_site import Site
 
-from drydock import commands
-from drydock.commands import Command, CommandSet, Program
+from drydock.model import commands
+from drydock.model.commands import Command, CommandSet, Program
 
 DOCKER = Program(commands={"": Command(), "ps": Command({"-a": False}), "run": Command({"--rm": False}, passes=True)})
 PODMAN = Program(commands={"": Command(), "ps": Command()})
@@ -20,7 +20,7 @@ class Recorded(Site):
 
     def commands(self, engine: str = "docker-28.5", **programs: Program) -> None:
         """Record the `programs` of the engine."""
-        commands.save(CommandSet(engine, programs or {"docker": DOCKER}), self.top)
+        commands.save_commands(CommandSet(engine, programs or {"docker": DOCKER}), self.top)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import dataclasses
 from bs4 import BeautifulSoup
 from test_site import site
 
-from drydock import evidence
-from drydock.evidence import DEFAULT_ENGINE, Claim, Replayed
-from drydock.site.compatibility import FEW
+from drydock.model import evidence
+from drydock.model.evidence import DEFAULT_ENGINE, Claim, Replayed
+from drydock.site.results.compatibility import FEW
 
 __all__ = ["site"]
 
@@ -19,11 +19,11 @@ PAGE = ":::{compatibility}\n:::\n\n:::{example} greeting/Dockerfile\n:::"
 def _second_engine(site, **changes):
     """Record the example on a second engine, and show the table."""
     site.record("greeting", claims={"a": Claim("It holds.", "passed"), "b": Claim("It `greets`.", "passed")})
-    known = evidence.load("greeting", site.top)
+    known = evidence.load_evidence("greeting", site.top)
     run = known.runs[DEFAULT_ENGINE]
     podman = {**run.engine, "name": "Podman", "version": "5.4.2"}
     runs = {**known.runs, "podman-5.4": dataclasses.replace(run, engine=podman, **changes)}
-    evidence.save(dataclasses.replace(known, runs=runs), site.top)
+    evidence.save_evidence(dataclasses.replace(known, runs=runs), site.top)
     site.page("first", PAGE)
     return site.build()
 

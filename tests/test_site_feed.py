@@ -10,7 +10,7 @@ import pytest
 from test_site import CONF, site
 
 from drydock import ROOT
-from drydock.site import feed
+from drydock.site.outputs import feed
 
 __all__ = ["site"]
 

@@ -11,7 +11,7 @@ from sphinx.errors import ConfigError
 from test_site import CONF, site
 from test_site_formats import own_settings
 
-from drydock.site import forge
+from drydock.site.outputs import repository_links
 
 __all__ = ["own_settings", "site"]
 
@@ -33,7 +33,7 @@ def link(html):
 )
 def test_an_issue_is_filled_in(repository, start, fields):
     """A host that can fill in a new issue is told the page, in the words that it knows."""
-    uri = forge.issue(repository, "Layers & more", "https://docs.example/layers.html")
+    uri = repository_links.issue(repository, "Layers & more", "https://docs.example/layers.html")
     told = parse_qs(urlsplit(uri).query)
 
     assert uri.startswith(start)
@@ -44,14 +44,14 @@ def test_an_issue_is_filled_in(repository, start, fields):
 
 def test_a_host_that_is_not_known_has_a_list_of_issues():
     """Where it is not known how an issue is filled in, the link leads to all of them, and none to edit a file."""
-    assert forge.issue(OTHER, "Layers", "layers") == f"{OTHER}/issues"
-    assert forge.edit(OTHER, "docs/layers.md") == ""
-    assert forge.host("https://notgithub.example.org/github/x") is None
+    assert repository_links.issue(OTHER, "Layers", "layers") == f"{OTHER}/issues"
+    assert repository_links.edit(OTHER, "docs/layers.md") == ""
+    assert repository_links.host("https://notgithub.example.org/github/x") is None
 
 
 def test_no_address_of_an_issue_is_too_long():
     """However long a title is, in whatever letters, a host takes the address, with what a script adds for a block."""
-    assert len(forge.issue(GITHUB, "层" * 500, "https://docs.example/" + "a" * 200)) + 800 * 3 < 8000
+    assert len(repository_links.issue(GITHUB, "层" * 500, "https://docs.example/" + "a" * 200)) + 800 * 3 < 8000
 
 
 def test_a_page_and_its_blocks_lead_to_an_issue(site):

@@ -16,14 +16,14 @@ from docutils.utils import new_document
 from test_site import site
 
 from drydock import ROOT
-from drydock.evidence import Claim
-from drydock.site.captions import Caption
-from drydock.site.fold import folds
-from drydock.site.formats import CARD
-from drydock.site.markdown import Page, fenced
-from drydock.site.proof import LISTED, Rests
-from drydock.site.sentences import Said
-from drydock.site.tables import Rows
+from drydock.model.evidence import Claim
+from drydock.site.blocks.captions import Caption
+from drydock.site.blocks.fold import fold_ranges
+from drydock.site.outputs.markdown import Page, fenced
+from drydock.site.outputs.metadata import CARD
+from drydock.site.render.inline import InlineText
+from drydock.site.render.tables import TableData
+from drydock.site.results.claims import LISTED, Rests
 
 __all__ = ["site"]
 
@@ -61,9 +61,16 @@ def test_a_table_of_evidence_as_markdown(site):
 @pytest.mark.parametrize(
     "part",
     [
-        Caption("hello", "", "two `layers`, [told](of.md)", Said("run on Docker 28 · 2026-01-02", "a store", "badge")),
-        Caption("hello", "", "", Said("not run yet")),
-        Rows(("", "Wh`a`t"), ((Said("one"), Said("`a|b`\nc")), (Said(""), Said("`` ` ``", "told"))), "kind", stub=True),
+        Caption(
+            "hello", "", "two `layers`, [told](of.md)", InlineText("run on Docker 28 · 2026-01-02", "a store", "badge")
+        ),
+        Caption("hello", "", "", InlineText("not run yet")),
+        TableData(
+            ("", "Wh`a`t"),
+            ((InlineText("one"), InlineText("`a|b`\nc")), (InlineText(""), InlineText("`` ` ``", "told"))),
+            "kind",
+            stub=True,
+        ),
         Rests("hello", "1 of 2", ("It `runs`.", "It\nstops.")),
         Rests("hello", "1 of 2", ()),
     ],
@@ -246,7 +253,7 @@ def test_a_long_transcript_folds(site):
 )
 def test_what_is_folded(steps, folded):
     """The beginning, the last step and what failed are never folded."""
-    assert folds(steps) == folded
+    assert fold_ranges(steps) == folded
 
 
 TABS = """

@@ -6,7 +6,7 @@ import pytest
 from test_site import site
 
 from drydock import ROOT
-from drydock.site import moved
+from drydock.site.outputs import moved
 
 __all__ = ["site"]
 

@@ -8,10 +8,10 @@ import re
 import pytest
 from test_site import site
 
-from drydock import evidence
-from drydock.evidence import DEFAULT_ENGINE, Claim
-from drydock.site.slack import Slack, slack
-from drydock.transcript import parse
+from drydock.model import evidence
+from drydock.model.evidence import DEFAULT_ENGINE, Claim
+from drydock.model.transcript import parse_transcript
+from drydock.site.checks.slack import Slack, slack
 
 __all__ = ["site"]
 
@@ -23,10 +23,10 @@ CLAIMS = {"a": Claim("It `greets` <you>.", "passed"), "b": Claim("It bows.", "sk
 def claimed(site):
     """Return a site whose example has two claims, one of them skipped, on two engines."""
     site.record("greeting", claims=CLAIMS)
-    known = evidence.load("greeting", site.top)
+    known = evidence.load_evidence("greeting", site.top)
     run = known.runs[DEFAULT_ENGINE]
     older = dataclasses.replace(run, engine={**run.engine, "version": "26.1.5"}, date="2026-11-19")
-    evidence.save(dataclasses.replace(known, runs={**known.runs, "docker-26.1": older}), site.top)
+    evidence.save_evidence(dataclasses.replace(known, runs={**known.runs, "docker-26.1": older}), site.top)
     return site
 
 
@@ -112,7 +112,7 @@ def test_slack_is_counted():
     """What transcripts leave open is counted: lines, places, placeholders, second tries."""
     text = "$ a\nexact\n...\nsome <id> and <id> [..]\n#% retry 5s\n$ b\n\\...\n<port>\n"
 
-    assert slack(parse(text, "t").steps) == Slack(2, 4, 2, 1, {"<id>": 2, "[..]": 1, "<port>": 1}, 1)
+    assert slack(parse_transcript(text, "t").steps) == Slack(2, 4, 2, 1, {"<id>": 2, "[..]": 1, "<port>": 1}, 1)
 
 
 def test_a_step_that_no_page_shows_is_hidden(site):

@@ -15,22 +15,24 @@ from pathlib import Path
 import pytest
 from test_site import site
 
-from drydock import ROOT, endure, ledger, soak
+from drydock import ROOT
 from drydock.errors import MalformedError
-from drydock.ledger import Ran, Tried, Verdict
-from drydock.soak import Soak
+from drydock.model import soak
+from drydock.model.soak import Soak
+from drydock.testing import endure, history
+from drydock.testing.history import ResultRecord, RunRecord, StepRecord
 
 __all__ = ["site"]
 
 CLAIM, CONSOLE = "tests/examples/test_hello.py::test_a", "examples/hello/transcripts/run.console"
-RAN = Ran(
+RAN = RunRecord(
     "00000001",
     "docker-28.5",
     "2026-11-22T10:00:00+00:00",
     tests={
-        CLAIM: Verdict("hello", "passed", 2.0),
-        "tests/examples/test_hello.py::test_b": Verdict("hello", "passed", 9.0),
-        CONSOLE: Verdict("hello", "passed", 4.0, (Tried(2, 0.5, 1, True), Tried(9, 0.25, 3, True))),
+        CLAIM: ResultRecord("hello", "passed", 2.0),
+        "tests/examples/test_hello.py::test_b": ResultRecord("hello", "passed", 9.0),
+        CONSOLE: ResultRecord("hello", "passed", 4.0, (StepRecord(2, 0.5, 1, True), StepRecord(9, 0.25, 3, True))),
     },
 )
 SOAK = Soak(5, 1140, 0, 34, 0, 1, 2, 17, "docker-28.5", "2026-11-22")
@@ -43,14 +45,16 @@ def changed(test, **fields):
 
 def test_runs_that_agree_do_not_differ():
     """Seconds that differ by chance, a step that is tried again in each run, and the order are no difference."""
-    other = changed(CONSOLE, seconds=11.0, steps=(Tried(2, 0.9, 1, True), Tried(9, 0.2, 7, True)))
+    other = changed(CONSOLE, seconds=11.0, steps=(StepRecord(2, 0.9, 1, True), StepRecord(9, 0.2, 7, True)))
     # Whichever of the claims is first builds what both need.
     swapped = {
-        CLAIM: Verdict("hello", "passed", 9.0),
-        "tests/examples/test_hello.py::test_b": Verdict("hello", "passed", 2.0),
+        CLAIM: ResultRecord("hello", "passed", 9.0),
+        "tests/examples/test_hello.py::test_b": ResultRecord("hello", "passed", 2.0),
     }
 
-    assert endure.differences({1: RAN, 2: other, 3: dataclasses.replace(RAN, tests={**RAN.tests, **swapped})}) == []
+    assert (
+        endure.find_differences({1: RAN, 2: other, 3: dataclasses.replace(RAN, tests={**RAN.tests, **swapped})}) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,7 +67,7 @@ def test_runs_that_agree_do_not_differ():
             f"{CLAIM}: not there in run 2, passed in run 1, 3",
         ),
         (
-            changed(CONSOLE, steps=(Tried(2, 0.5, 4, True), Tried(9, 0.25, 3, True))),
+            changed(CONSOLE, steps=(StepRecord(2, 0.5, 4, True), StepRecord(9, 0.25, 3, True))),
             f"{CONSOLE}:2: 4 tries in run 2, one try in run 1, 3",
         ),
         (dataclasses.replace(RAN, left=("left behind: volume x",)), "run 2: left behind: volume x"),
@@ -73,14 +77,14 @@ def test_runs_that_agree_do_not_differ():
 )
 def test_what_differs_is_told(other, told):
     """An outcome, a claim that came or went, a step tried again, something left, what took long: each by its runs."""
-    assert endure.differences({1: RAN, 2: other, 3: RAN}) == [told]
+    assert endure.find_differences({1: RAN, 2: other, 3: RAN}) == [told]
 
 
 def test_a_failure_says_nothing_of_seconds():
     """A transcript that failed is no quicker one."""
     failed = changed(CONSOLE, outcome="failed", seconds=0.1, steps=RAN.tests[CONSOLE].steps[:1])
 
-    assert endure.differences({1: changed(CONSOLE, seconds=60.0), 2: failed}) == [
+    assert endure.find_differences({1: changed(CONSOLE, seconds=60.0), 2: failed}) == [
         f"{CONSOLE}: failed in run 2, passed in run 1"
     ]
 
@@ -107,7 +111,7 @@ def test_the_load_ends_with_its_context():
     pids = []
 
     def computing():
-        with endure.busy(2) as started:
+        with endure.keep_busy(2) as started:
             pids.extend(started)
             _soon(lambda: all(Path(f"/proc/{pid}/stat").read_text().split()[13] > "0" for pid in pids))
             raise ZeroDivisionError
@@ -121,7 +125,8 @@ def test_the_load_ends_with_its_context():
 #: A soak whose run of the tests takes a minute, and cleans up when it hears Ctrl-C once.
 LONG = """
 import os, sys
-from drydock import endure
+from drydock.host import exit_on_signals
+from drydock.testing import endure
 tests = '''
 import sys, time
 try:
@@ -131,9 +136,9 @@ except KeyboardInterrupt:
     time.sleep(0.5)
     open(sys.argv[1] + "/cleaned", "w").close()
 '''
-endure.command = lambda *arguments: [sys.executable, "-c", tests, sys.argv[1]]
+endure.pytest_command = lambda *arguments: [sys.executable, "-c", tests, sys.argv[1]]
 os.cpu_count = lambda: 2
-endure.hear_signals()
+exit_on_signals()
 sys.exit(endure.main(["2", "--load"]))
 """
 
@@ -186,15 +191,15 @@ def _children(pid):
 #: A run of the tests that ends as STATUS says for its number, and keeps in the ledger what a run would.
 QUICK = """
 import json, os, sys
-from drydock import ledger
-from drydock.ledger import Ran, Verdict
+from drydock.testing import history
+from drydock.testing.history import ResultRecord, RunRecord
 place = os.environ["XDG_CACHE_HOME"] + "/runs"
 before = open(place).read().split() if os.path.exists(place) else []
 open(place, "a").write(os.environ["DRYDOCK_RUN"] + "\\n")
 outcome, status, kept = json.loads(sys.argv[1])[len(before)]
-tests = {"t": Verdict("u", outcome, 1.0)}
+tests = {"t": ResultRecord("u", outcome, 1.0)}
 if kept:
-    ledger.keep(Ran(os.environ["DRYDOCK_RUN"], "docker-28.5", "2026-11-22T10:00:00+00:00", {}, tests))
+    history.keep_run(RunRecord(os.environ["DRYDOCK_RUN"], "docker-28.5", "2026-11-22T10:00:00+00:00", {}, tests))
 sys.exit(status)
 """
 
@@ -214,7 +219,7 @@ def _soaked(tmp_path, monkeypatch):
             commands.append((slugs, seed))
             return [sys.executable, "-c", QUICK, json.dumps(ends)]
 
-        monkeypatch.setattr(endure, "command", command)
+        monkeypatch.setattr(endure, "pytest_command", command)
         return endure.main([str(len(ends)), *arguments], tmp_path), commands
 
     return call
@@ -228,14 +233,14 @@ def test_runs_of_all_tests_are_kept_for_the_site(soaked, tmp_path, capsys):
 
     What was there before stays there.
     """
-    soak.save([SOAK], tmp_path)
+    soak.save_soaks([SOAK], tmp_path)
     status, commands = soaked([GOOD] * 3, "--seed=41")
     names = (tmp_path / "runs").read_text().split()
 
     assert status == 0, capsys.readouterr().out
     assert [seed for _, seed in commands] == [41, 42, 43]
     assert len({*names, "inherited"}) == 4
-    assert soak.load(tmp_path) == [SOAK, Soak(3, 1, 0, 0, 0, 0, 0, 41, "docker-28.5", "2026-11-22")]
+    assert soak.load_soaks(tmp_path) == [SOAK, Soak(3, 1, 0, 0, 0, 0, 0, 41, "docker-28.5", "2026-11-22")]
     assert "its order again: nox -s soak -- 1 --seed=43" in capsys.readouterr().out
 
 
@@ -254,24 +259,24 @@ def test_a_difference_is_the_exit_status(soaked, other, told, tmp_path, capsys):
     assert status == 1
     assert f"drydock: {told}\n" in capsys.readouterr().out
     assert commands[0][0] == ["hello-container"]
-    assert soak.load(tmp_path) == []
+    assert soak.load_soaks(tmp_path) == []
 
 
 def test_a_soak_that_is_ended_keeps_the_runs_before(soaked, tmp_path, monkeypatch, capsys):
     """What two hours have shown is not lost in the third; nor what differed until then."""
-    real, ends = endure.run, [("passed", 0, True), ("failed", 1, True)]
+    real, ends = endure.run_once, [("passed", 0, True), ("failed", 1, True)]
 
     def run(command, top):
         if not ends:
             raise KeyboardInterrupt
         return real([*command[:-1], json.dumps([ends.pop(0)] * 3)], top)
 
-    monkeypatch.setattr(endure, "run", run)
+    monkeypatch.setattr(endure, "run_once", run)
     status, _ = soaked([GOOD] * 3, "--seed=5")
 
     assert status == 130
     # The second run failed, ended with 1, and differs from the first.
-    assert soak.load(tmp_path) == [Soak(2, 1, 1, 0, 0, 2, 0, 5, "docker-28.5", "2026-11-22")]
+    assert soak.load_soaks(tmp_path) == [Soak(2, 1, 1, 0, 0, 2, 0, 5, "docker-28.5", "2026-11-22")]
 
 
 def test_an_example_that_there_is_not(soaked, capsys):
@@ -289,7 +294,7 @@ def test_what_makes_no_sense_is_refused(arguments):
 
 def test_the_command():
     """One example is run in one process; several keep to their workers, and xdist leaves their order alone."""
-    one, all_of_them = endure.command(["hello"], 7, 3), endure.command([], 7, 3, "--engine=podman-5.4")
+    one, all_of_them = endure.pytest_command(["hello"], 7, 3), endure.pytest_command([], 7, 3, "--engine=podman-5.4")
 
     assert {"--on-engine", "--random-order", "--random-order-seed=7", "--example=hello"} <= set(one)
     assert one[one.index("-n") + 1] == "0"
@@ -303,11 +308,11 @@ def test_the_command():
 def test_figures_survive_the_file(tmp_path):
     """Figures are read as they were written, and anything else is refused."""
     (tmp_path / "evidence").mkdir()
-    assert soak.load(tmp_path) == []
-    soak.save([SOAK, SOAK], tmp_path)
+    assert soak.load_soaks(tmp_path) == []
+    soak.save_soaks([SOAK, SOAK], tmp_path)
     good = dataclasses.asdict(SOAK)
 
-    assert soak.load(tmp_path) == [SOAK, SOAK]
+    assert soak.load_soaks(tmp_path) == [SOAK, SOAK]
     for wrong in (
         "{",
         "[1]",
@@ -317,7 +322,7 @@ def test_figures_survive_the_file(tmp_path):
     ):
         (tmp_path / soak.RESULTS).write_text(wrong)
         with pytest.raises(MalformedError, match="nox -s soak"):
-            soak.load(tmp_path)
+            soak.load_soaks(tmp_path)
 
 
 def test_the_site_shows_the_figures(site):
@@ -327,7 +332,7 @@ def test_the_site_shows_the_figures(site):
     assert built.warnings == []
     assert "have not been run so yet" in built.text("first.html")
 
-    soak.save([SOAK, dataclasses.replace(SOAK, runs=2, retries=1, differences=0, busy=0)], site.top)
+    soak.save_soaks([SOAK, dataclasses.replace(SOAK, runs=2, retries=1, differences=0, busy=0)], site.top)
     built = site.build()
     assert built.warnings == []
     table = built.text("first.html").partition("drydock-soaks")[2].partition("</table>")[0]
@@ -345,5 +350,5 @@ def test_the_ledger_is_what_a_soak_reads(tmp_path, monkeypatch):
     """A run that ended without a word in the ledger is None."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
-    assert endure.run([sys.executable, "-c", "raise SystemExit(3)"], tmp_path) == (3, None)
-    assert ledger.load() == []
+    assert endure.run_once([sys.executable, "-c", "raise SystemExit(3)"], tmp_path) == (3, None)
+    assert history.load_runs() == []

@@ -7,9 +7,9 @@ import time
 import pytest
 from hypothesis import given, strategies as st
 
-from drydock import transcript
 from drydock.errors import MalformedError, MissingError
-from drydock.transcript import Directives, Step, Transcript, merge, parse, render
+from drydock.model import transcript
+from drydock.model.transcript import Directives, Step, Transcript, merge_step, parse_transcript, render_transcript
 
 WHOLE = """\
 #% name build
@@ -30,7 +30,7 @@ names = st.one_of(st.none(), st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=Tru
 steps = st.builds(
     Step,
     command=lines,
-    output=st.lists(lines.map(transcript.escape), max_size=5).map(tuple),
+    output=st.lists(lines.map(transcript.escape_line), max_size=5).map(tuple),
     status=st.integers(0, 255),
     directives=st.builds(Directives, limit=st.integers(1, 999).map(float), until=st.sampled_from([None, "ready at"])),
 )
@@ -38,7 +38,7 @@ steps = st.builds(
 
 def test_parses_every_part_of_the_format():
     """Commands that go on, output, exit status and directives come out as written."""
-    build, false, probe = parse(WHOLE, "x.console").steps
+    build, false, probe = parse_transcript(WHOLE, "x.console").steps
 
     assert build == Step("docker build \\\n  -t hello .", ("...", "#8 done"), directives=Directives("build", 300.0))
     assert false == Step("false", status=1)
@@ -48,7 +48,7 @@ def test_parses_every_part_of_the_format():
 
 def test_render_is_the_inverse_of_parse():
     """What was parsed renders to the text it came from."""
-    assert render(parse(WHOLE, "x.console")) == WHOLE
+    assert render_transcript(parse_transcript(WHOLE, "x.console")) == WHOLE
 
 
 @given(st.lists(steps, min_size=1, max_size=4))
@@ -56,14 +56,14 @@ def test_parse_is_the_inverse_of_render(found):
     """Any steps survive being written and read."""
     written = Transcript("p", tuple(found))
 
-    assert parse(render(written), "p") == written
+    assert parse_transcript(render_transcript(written), "p") == written
 
 
 @given(steps)
 def test_a_step_matches_itself(step):
     """Whatever a command printed matches the transcript that was recorded from it, and recording changes nothing."""
-    assert transcript.matches(step, step)
-    assert merge(step, step) is step
+    assert transcript.step_matches(step, step)
+    assert merge_step(step, step) is step
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_step_matches_itself(step):
 def test_a_malformed_transcript_is_named_with_its_line(text, line, problem):
     """What does not parse is refused with file, line, and what would be right."""
     with pytest.raises(MalformedError) as caught:
-        parse(text, "t.console")
+        parse_transcript(text, "t.console")
 
     assert (caught.value.path, caught.value.line) == ("t.console", line)
     assert problem in caught.value.problem
@@ -149,8 +149,8 @@ def test_an_output_that_looks_like_format_is_escaped():
     printed = "$ not a command\n...\n[exit 1]\n\\x\n"
     step = Step("cat x", transcript.observed_lines(printed))
 
-    assert parse(render(Transcript("p", (step,))), "p").steps == (step,)
-    assert "\n".join(map(transcript.unescape, step.output)) + "\n" == printed
+    assert parse_transcript(render_transcript(Transcript("p", (step,))), "p").steps == (step,)
+    assert "\n".join(map(transcript.unescape_line, step.output)) + "\n" == printed
 
 
 def test_recording_keeps_what_still_holds():
@@ -158,7 +158,7 @@ def test_recording_keeps_what_still_holds():
     expected = Step("x", ("start <id>", "...", "size [..]", "old", "end in <duration>"))
     observed = Step("x", ("start 0123456789ab", "1", "2", "size 3", "new", "end in 2s"))
 
-    assert merge(expected, observed).output == ("start <id>", "...", "size [..]", "new", "end in <duration>")
+    assert merge_step(expected, observed).output == ("start <id>", "...", "size [..]", "new", "end in <duration>")
 
 
 def test_recording_does_not_swallow_a_change_next_to_an_elision():
@@ -166,14 +166,14 @@ def test_recording_does_not_swallow_a_change_next_to_an_elision():
     expected = Step("x", ("...", "#8 naming to a done"))
     observed = Step("x", ("1", "2", "#8 naming to b done"))
 
-    assert merge(expected, observed).output == ("...", "#8 naming to b done")
+    assert merge_step(expected, observed).output == ("...", "#8 naming to b done")
 
 
 def test_recording_redacts_what_is_never_the_same_twice():
     """Digests and long IDs are written as redactions."""
     observed = Step("x", ("sha256:" + "a" * 64, "b" * 64))
 
-    assert merge(Step("x"), observed).output == ("<digest>", "<id>")
+    assert merge_step(Step("x"), observed).output == ("<digest>", "<id>")
 
 
 def test_a_report_shows_what_was_printed_instead():
@@ -181,7 +181,7 @@ def test_a_report_shows_what_was_printed_instead():
     expected = Step("x", ("a <n>", "...", "#7 done", "..."))
     observed = Step("x", ("a 1", "b", "#8 done"), 1)
 
-    assert transcript.differences(expected, observed) == [
+    assert transcript.describe_differences(expected, observed) == [
         "  a <n>",
         *("- ...", "- #7 done", "- ..."),
         *("+ b", "+ #8 done", "+ [exit 1]"),
@@ -191,7 +191,7 @@ def test_a_report_shows_what_was_printed_instead():
 def test_a_missing_step_is_named_with_the_near_ones():
     """A page that asks for a step that is not there learns which ones are."""
     with pytest.raises(MissingError, match="did you mean build"):
-        parse(WHOLE, "x.console").pick(["biuld"])
+        parse_transcript(WHOLE, "x.console").pick(["biuld"])
 
 
 def test_matching_takes_linear_time():

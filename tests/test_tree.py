@@ -10,9 +10,12 @@ import subprocess
 
 import pytest
 
-from drydock import ROOT, door, evidence, example as examples
+import drydock
+from drydock import ROOT
+from drydock.model import evidence, example as examples
+from drydock.tasks import bootstrap
 
-EXAMPLES = examples.load()
+EXAMPLES = examples.load_examples()
 UNTRACKED = {".git", ".nox", "_build", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"}
 BANNED = {"utils", "helpers", "common", "manager", "handler", "info", "numbers"}
 
@@ -45,7 +48,7 @@ def test_an_example_is_whole(slug):
     assert example.idea
     assert example.transcripts, f"examples/{slug} has no transcript"
     assert example.test.is_file(), f"examples/{slug} has no test: write {example.test.relative_to(ROOT)}"
-    assert evidence.path(slug).is_file(), f"examples/{slug} has no evidence: nox -s record -- {slug}"
+    assert evidence.evidence_file(slug).is_file(), f"examples/{slug} has no evidence: nox -s record -- {slug}"
 
 
 def test_nothing_is_without_its_example():
@@ -70,28 +73,90 @@ def test_a_copied_example_holds_only_tracked_files():
     assert zipped == tracked
 
 
-def test_the_model_knows_neither_pytest_nor_sphinx():
-    """The model imports neither, the tests' plugin never imports Sphinx, the Sphinx extension never pytest."""
-    runs = ("testing.py", "counting.py", "fixtures.py", "warm.py")
-    for path in (ROOT / "drydock").rglob("*.py"):
+#: Room -> what its modules may import of Drydock, apart from the ground and the room itself.
+ROOMS = {
+    "model": set(),
+    "engine": {"model"},
+    "replay": {"model", "engine"},
+    "testing": {"model", "engine", "replay"},
+    "mutation": {"model", "engine", "replay", "testing"},
+    "site": {"model"},
+    "tasks": {"model", "engine", "replay", "testing"},
+}
+GROUND = {"errors", "host", "store"}
+#: What an example's test may use. It is built on the plugin; only the plugin's users and tests import it.
+FACE = {"fixtures", "builds", "layers"}
+
+
+def _room(name):
+    """Return the room, or the module on top, of ``drydock.room.module``; "" for the package itself."""
+    return [*name.split("."), ""][1]
+
+
+def _modules():
+    for path in sorted((ROOT / "drydock").rglob("*.py")):
+        yield path, _room(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+
+
+def _ours(path):
+    """Return the rooms and modules on top that a file imports. ``ROOT`` is the package's own."""
+    names = {name for name in _imports(path) if name.startswith("drydock.")}
+    return {_room(name) for name in names} - {"", "ROOT"}
+
+
+def test_the_map_of_the_rooms_is_the_folders():
+    """The docstring of the package has a line for each folder in it, and names each module on top."""
+    mapped = set(re.findall(r"^``(\w+)``", drydock.__doc__, re.MULTILINE))
+    folders = {path.parent.name for path in (ROOT / "drydock").glob("*/__init__.py")}
+    top = {path.stem for path in (ROOT / "drydock").glob("*.py")} - {"__init__"}
+
+    assert mapped == folders == set(ROOMS)
+    assert top == GROUND | FACE
+    assert all(f"``{name}``" in drydock.__doc__ for name in top)
+
+
+def test_rooms_import_downward_only():
+    """Each room imports the ground, itself, and the rooms below it."""
+    for path, room in _modules():
+        allowed = GROUND | ROOMS.get(room, set()) | {room}
+        if room in FACE:
+            allowed |= FACE | {"model", "engine", "testing"}
+        if room in GROUND:
+            allowed = GROUND
+        assert _ours(path) <= allowed, (path, _ours(path) - allowed)
+
+
+def test_only_what_runs_tests_imports_pytest():
+    """Only the plugin's room, mutation and the fixtures import pytest; only the site imports Sphinx."""
+    for path, room in _modules():
         imported = set(_imports(path))
-        if path.name not in runs:
-            assert "pytest" not in imported, path
-        if "site" not in path.relative_to(ROOT / "drydock").parts:
-            assert not imported & {"sphinx", "docutils", "drydock.site"}, path
+        assert room in ("testing", "mutation", "fixtures") or "pytest" not in imported, path
+        assert room == "site" or not imported & {"sphinx", "docutils"}, path
+
+
+def test_no_import_cycle():
+    """No module imports itself, directly or through others."""
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path, _ in _modules()
+    }
+    graph = {name: {other for other in _imports(path) if other in modules} - {name} for name, path in modules.items()}
+    while leaves := [name for name, below in graph.items() if not below & graph.keys()]:
+        for name in leaves:
+            del graph[name]
+
+    assert not graph
 
 
 def test_the_site_runs_no_command():
     """The Sphinx extension can start no program and open no connection: it imports nothing that could."""
     for path in (ROOT / "drydock" / "site").rglob("*.py"):
-        ours = {f"drydock.{name}" for name in ("engine", "shell", "record", "follow")}
-        assert not set(_imports(path)) & {"subprocess", "socket", "urllib.request", "requests", *ours}, path
+        assert not set(_imports(path)) & {"subprocess", "socket", "urllib.request", "requests"}, path
 
 
 def test_the_floor_is_what_stands():
     """The floor under what is collected is not left behind: it is the number of claims and commands that stand."""
     floor = json.loads((ROOT / "evidence/floor.json").read_text())
-    runs = [run for slug in EXAMPLES if (run := evidence.load(slug).run)]
+    runs = [run for slug in EXAMPLES if (run := evidence.load_evidence(slug).run)]
 
     assert floor["transcripts"] == sum(len(example.transcripts) for example in EXAMPLES.values())
     assert floor["commands"] == sum(
@@ -111,7 +176,7 @@ def test_a_number_on_a_page_is_held_to_bounds():
         for page in (ROOT / "docs").rglob("*.md")
         for slug, name in re.findall(r"\{measured\}`([\w-]+):([\w-]+)`", page.read_text())
     }
-    measures = {each: evidence.load(each[0]).measure(each[1]) for each in sorted(told)}
+    measures = {each: evidence.load_evidence(each[0]).measure(each[1]) for each in sorted(told)}
 
     assert told
     assert not [each for each, measure in measures.items() if measure.low <= 0 and measure.high is None]
@@ -119,7 +184,7 @@ def test_a_number_on_a_page_is_held_to_bounds():
 
 def test_every_timing_has_its_spread():
     """A time in the evidence of the default engine is a median of several runs."""
-    runs = {slug: run for slug in EXAMPLES if (run := evidence.load(slug).run)}
+    runs = {slug: run for slug in EXAMPLES if (run := evidence.load_evidence(slug).run)}
     times = {(s, name): m for s, run in runs.items() for name, m in run.measures.items() if m.unit == "seconds"}
 
     assert times
@@ -154,4 +219,4 @@ def test_registries_are_called_by_their_names():
 
 def test_the_door_opens_with_the_pinned_tools():
     """A machine without nox gets the versions of nox and uv that requirements.txt pins."""
-    assert [pin.partition("==")[0] for pin in door._pins()] == list(door.TOOLS)
+    assert [pin.partition("==")[0] for pin in bootstrap._pins()] == list(bootstrap.TOOLS)

@@ -7,9 +7,9 @@ import datetime
 import pytest
 from test_site import site
 
-from drydock import example as examples, versions
 from drydock.errors import MalformedError
-from drydock.versions import Base, Versions
+from drydock.model import example as examples, versions
+from drydock.model.versions import Base, Versions
 
 __all__ = ["site"]
 
@@ -42,7 +42,7 @@ def held(site, dockerfile, ends=None, compose=""):
     """Return what is found in an example with this Dockerfile, when debian:trixie-slim ends on the day `ends`."""
     example = site.example("greeting", {"Dockerfile": dockerfile, "compose.yaml": compose})
     base = Base("debian:trixie-slim", "Debian 13", "https://example.org", TODAY, ends)
-    return versions.findings(Versions({base.image: base}, ()), [example], TODAY)
+    return versions.check_versions(Versions({base.image: base}, ()), [example], TODAY)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_stages_scratch_and_own_images_are_no_bases(site):
 
 def test_all_examples_use_what_is_listed():
     """Every base image of every example is in the file, with a source."""
-    listed = versions.load()
-    wrong, _ = versions.findings(listed, examples.load().values(), datetime.date.min)
+    listed = versions.load_versions()
+    wrong, _ = versions.check_versions(listed, examples.load_examples().values(), datetime.date.min)
 
     assert wrong == []
     assert all(base.source.startswith("https://") for base in listed.bases.values())
@@ -89,7 +89,7 @@ def test_malformed(tmp_path, text):
     (tmp_path / versions.FILE).write_text(text)
 
     with pytest.raises(MalformedError, match=r"docs/reference/versions\.toml: not versions"):
-        versions.load(tmp_path)
+        versions.load_versions(tmp_path)
 
 
 def test_page(site):

@@ -13,45 +13,30 @@ from docutils import nodes
 from sphinx.highlighting import PygmentsBridge
 from sphinx.writers.html5 import HTML5Translator
 
-from drydock.site import (
-    census,
-    checks,
-    exercise,
-    feed,
-    fold,
-    following,
-    forge,
-    formats,
-    gallery,
-    generate,
-    late,
-    markdown,
-    moved,
-    pages,
-    proof,
-    prose,
-    publish,
-    search,
-    shelf,
-    terms,
-)
-from drydock.site.census import CensusDirective
-from drydock.site.colours import Formatter
-from drydock.site.compatibility import CompatibilityDirective
-from drydock.site.directives import (
+from drydock.site import pages, repository
+from drydock.site.blocks import fold, glossary
+from drydock.site.blocks.directives import (
     ExamplesDirective,
     FileDirective,
     MeasuredRole,
     PictureDirective,
     TranscriptDirective,
 )
-from drydock.site.exercise import ExerciseDirective
-from drydock.site.following import FollowedDirective
-from drydock.site.lexer import FREQUENT, ConsoleLexer
-from drydock.site.own_page import ExamplePageDirective
-from drydock.site.proof import ClaimsDirective, TotalsDirective
-from drydock.site.scores import HeldDirective, MutantsDirective, SoakDirective
-from drydock.site.versions import VersionsDirective
+from drydock.site.blocks.lexer import FREQUENT, ConsoleLexer
+from drydock.site.checks import census, commands, project
+from drydock.site.checks.census import CensusDirective
+from drydock.site.examples import exercise, gallery, generate, publish
+from drydock.site.examples.exercise import ExerciseDirective
+from drydock.site.examples.page import ExamplePageDirective
+from drydock.site.outputs import feed, markdown, metadata, moved, repository_links, search
+from drydock.site.outputs.colours import Formatter
+from drydock.site.render import deferred
+from drydock.site.results import claims, walkthroughs
+from drydock.site.results.claims import ClaimsDirective, TotalsDirective
+from drydock.site.results.compatibility import CompatibilityDirective
+from drydock.site.results.quality import HeldDirective, MutantsDirective, SoakDirective
+from drydock.site.results.versions import VersionsDirective
+from drydock.site.results.walkthroughs import FollowedDirective
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -85,47 +70,49 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     for name, lexer in FREQUENT.items():
         app.add_lexer(name, lexer)
     PygmentsBridge.html_formatter = Formatter  # where Sphinx asks for another one to be named
-    app.add_node(nodes.literal_block, override=True, html=(fold.visit, HTML5Translator.depart_literal_block))
+    app.add_node(
+        nodes.literal_block, override=True, html=(fold.visit_literal_block, HTML5Translator.depart_literal_block)
+    )
 
-    app.connect("config-inited", forge.check)
+    app.connect("config-inited", repository_links.check)
     # Before Sphinx looks for pages.
-    app.connect("builder-inited", shelf.fill)
+    app.connect("builder-inited", repository.read_repository)
     app.connect("builder-inited", generate.generate)
     # While it reads them, maybe in parallel.
-    app.connect("env-get-outdated", pages.outdated)
-    app.connect("env-get-outdated", prose.outdated)
-    app.connect("env-purge-doc", pages.purge)
+    app.connect("env-get-outdated", pages.faulty_pages)
+    app.connect("env-get-outdated", commands.outdated)
+    app.connect("env-purge-doc", pages.purge_page)
     app.connect("doctree-read", census.read)
-    app.connect("doctree-read", prose.read)
-    app.connect("doctree-read", formats.describe)
-    app.connect("doctree-read", terms.read)
-    app.connect("env-merge-info", pages.merge)
+    app.connect("doctree-read", commands.read)
+    app.connect("doctree-read", metadata.describe)
+    app.connect("doctree-read", glossary.read)
+    app.connect("env-merge-info", pages.merge_pages)
     # When all are read. (env-check-consistency is left out of a build that reads no page.)
-    app.connect("env-updated", checks.check)
-    app.connect("env-updated", prose.check)
+    app.connect("env-updated", project.check)
+    app.connect("env-updated", commands.check)
     app.connect("env-updated", census.showing)
     app.connect("env-updated", gallery.regrouped)
-    app.connect("env-updated", terms.changed)
+    app.connect("env-updated", glossary.changed)
     app.connect("env-updated", feed.check)
     app.connect("env-updated", moved.check)
     # While it writes them, maybe in parallel.
     app.connect("doctree-resolved", census.show)
-    app.connect("doctree-resolved", proof.show)
-    app.connect("doctree-resolved", following.show)
+    app.connect("doctree-resolved", claims.show)
+    app.connect("doctree-resolved", walkthroughs.show)
     app.connect("doctree-resolved", gallery.show)
     app.connect("doctree-resolved", markdown.write)
-    app.connect("doctree-resolved", terms.show)
-    app.connect("doctree-resolved", publish.link)
+    app.connect("doctree-resolved", glossary.show)
+    app.connect("doctree-resolved", publish.link_published)
     app.connect("doctree-resolved", fold.spread)
-    app.connect("doctree-resolved", late.render)
-    app.connect("html-page-context", formats.tell)
+    app.connect("doctree-resolved", deferred.render_deferred)
+    app.connect("html-page-context", metadata.tell)
     app.connect("html-page-context", feed.tell)
-    app.connect("html-page-context", forge.tell)
-    app.connect("html-page-context", formats.lighten)
-    app.setup_extension(f"{__name__}.navigation")
-    app.connect("build-finished", publish.publish)
+    app.connect("html-page-context", repository_links.tell)
+    app.connect("html-page-context", metadata.lighten)
+    app.setup_extension(f"{__name__}.outputs.navigation")
+    app.connect("build-finished", publish.publish_examples)
     app.connect("build-finished", exercise.publish)
-    app.connect("build-finished", formats.finish)
+    app.connect("build-finished", metadata.finish)
     app.connect("build-finished", feed.write)
     app.connect("build-finished", moved.write)
     app.connect("build-finished", search.write)

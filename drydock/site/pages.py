@@ -50,42 +50,44 @@ class Page:
     faulty: bool = False
 
 
-def pages(env: BuildEnvironment) -> dict[str, Page]:
+def all_pages(env: BuildEnvironment) -> dict[str, Page]:
     """Return the record of every page read so far, by docname."""
     found: dict[str, Page] = vars(env).setdefault("drydock_pages", {})
     return found
 
 
-def current(env: BuildEnvironment) -> Page:
+def current_page(env: BuildEnvironment) -> Page:
     """Return the record of the page being read."""
-    return pages(env).setdefault(env.docname, Page())
+    return all_pages(env).setdefault(env.docname, Page())
 
 
-def own(slug: str) -> str:
+def example_docname(slug: str) -> str:
     """Return the docname of the example's own page."""
     return f"{FOLDER}/{slug}"
 
 
-def generated(docname: str) -> bool:
+def is_generated(docname: str) -> bool:
     """Say whether the page was generated, rather than written by an author."""
     return docname.startswith(f"{FOLDER}/")
 
 
-def owner(node: nodes.Element) -> Block | None:
+def block_owner(node: nodes.Element) -> Block | None:
     """Return what a literal block shows of which example, or None when no example owns it."""
     return Block(**node["drydock"]) if "drydock" in node else None
 
 
-def purge(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
+def purge_page(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
     """Forget a page that is gone or about to be read again."""
-    pages(env).pop(docname, None)
+    all_pages(env).pop(docname, None)
 
 
-def merge(app: Sphinx, env: BuildEnvironment, docnames: Iterable[str], other: BuildEnvironment) -> None:
+def merge_pages(app: Sphinx, env: BuildEnvironment, docnames: Iterable[str], other: BuildEnvironment) -> None:
     """Take over what a parallel reader found on the pages `docnames`."""
-    pages(env).update({name: page for name, page in pages(other).items() if name in set(docnames)})
+    all_pages(env).update({name: page for name, page in all_pages(other).items() if name in set(docnames)})
 
 
-def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]) -> list[str]:
+def faulty_pages(
+    app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
+) -> list[str]:
     """Return the pages with a fault: what they miss may be there now, and if not, this build is to say so as well."""
-    return [name for name, page in pages(env).items() if page.faulty]
+    return [name for name, page in all_pages(env).items() if page.faulty]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sphinx.util import logging
 
 from drydock.errors import MalformedError, MissingError
-from drydock.site.pages import current
+from drydock.site.pages import current_page
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -49,4 +49,4 @@ def warn(subtype: Subtype, message: str, location: str | nodes.Node) -> None:
 def warn_of(error: MissingError | MalformedError, env: BuildEnvironment, location: str) -> None:
     """Report `error` at the `location` on the page being read, which will be read again in the next build."""
     warn(Subtype.MISSING if isinstance(error, MissingError) else Subtype.MALFORMED, str(error), location)
-    current(env).faulty = True
+    current_page(env).faulty = True

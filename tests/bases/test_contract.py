@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from drydock import standins
+from drydock.engine.private import stand_ins
 
 Docker = Callable[..., CompletedProcess[str]]
 Name = Callable[[str], str]
@@ -86,24 +86,24 @@ def missing(docker: Docker, image: str, *programs: str) -> list[str]:
 # All
 
 
-@on(*standins.REFERENCES)
+@on(*stand_ins.REFERENCES)
 def test_a_stand_in_says_what_it_is(docker: Docker, image: str) -> None:
     """A stand-in is labelled with what it stands for, its version and this recipe; an official image is not."""
     labels = settings(docker, image).get("Labels") or {}
-    ours = {name: value for name, value in labels.items() if name.startswith(standins.LABEL)}
+    ours = {name: value for name, value in labels.items() if name.startswith(stand_ins.LABEL)}
     if not ours:
         assert image in docker("image", "inspect", "--format", "{{json .RepoTags}}", image).stdout
         assert docker("image", "inspect", "--format", "{{len .RepoDigests}}", image).stdout.strip() != "0"
         return
-    assert re.fullmatch(r"\d+(\.\d+)+", ours.pop(f"{standins.LABEL}.version"))
-    recipe = {f"{standins.LABEL}.recipe": standins.recipe_digest()}
-    assert ours == {standins.LABEL: "true", f"{standins.LABEL}.for": image, **recipe}
+    assert re.fullmatch(r"\d+(\.\d+)+", ours.pop(f"{stand_ins.LABEL}.version"))
+    recipe = {f"{stand_ins.LABEL}.recipe": stand_ins.recipe_digest()}
+    assert ours == {stand_ins.LABEL: "true", f"{stand_ins.LABEL}.for": image, **recipe}
 
 
 def test_every_reference_is_tested() -> None:
     """The list of stand-ins and the images of this file are the same."""
     here = {DEBIAN, BUSYBOX, PYTHON, GOLANG, NODE, POSTGRES, REDIS, NGINX, REGISTRY, STATIC, STATIC_NONROOT}
-    assert set(standins.REFERENCES) == here
+    assert set(stand_ins.REFERENCES) == here
 
 
 @on(DEBIAN, PYTHON)
@@ -631,7 +631,7 @@ def test_distroless_nonroot_is_numeric(docker: Docker, image: str) -> None:
     assert settings(docker, image)["WorkingDir"] == "/home/nonroot"
 
 
-@on(*standins.REFERENCES)
+@on(*stand_ins.REFERENCES)
 def test_size_is_of_its_kind(docker: Docker, image: str) -> None:
     """distroless static and busybox are a few MB, slim images a hundred or two, the Go image several hundred."""
     limits = {STATIC: 6, STATIC_NONROOT: 6, BUSYBOX: 10, DEBIAN: 130, PYTHON: 200, REGISTRY: 150, GOLANG: 1500}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from drydock import standins
+from drydock.engine.private import stand_ins
 from drydock.errors import EngineError
 
 DIGEST = "sha256:" + "0" * 64
@@ -46,7 +46,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def stamped(folder: Path, recipe: str) -> Path:
     """Return the stamp of a complete build."""
     stamp = folder / "stand-ins.json"
-    digests = dict.fromkeys(standins.REFERENCES, DIGEST)
+    digests = dict.fromkeys(stand_ins.REFERENCES, DIGEST)
     stamp.write_text(json.dumps({"recipe": recipe, "digests": digests}), encoding="utf-8")
     return stamp
 
@@ -57,64 +57,66 @@ def stamped(folder: Path, recipe: str) -> Path:
 )
 def test_upstream_version(version: str, upstream: str) -> None:
     """Epoch, repacking and Debian's revision are no part of the upstream version."""
-    assert standins.upstream(version) == upstream
+    assert stand_ins.upstream(version) == upstream
 
 
 def test_each_stand_in_is_listed_once() -> None:
     """References and targets are unique, and each has one source of its version."""
-    assert len(set(standins.REFERENCES)) == len({each.target for each in standins.STAND_INS}) == len(standins.STAND_INS)
-    assert all(bool(each.package) != bool(each.version) for each in standins.STAND_INS)
+    assert (
+        len(set(stand_ins.REFERENCES)) == len({each.target for each in stand_ins.STAND_INS}) == len(stand_ins.STAND_INS)
+    )
+    assert all(bool(each.package) != bool(each.version) for each in stand_ins.STAND_INS)
 
 
 def test_every_target_is_a_stage() -> None:
     """The Dockerfile has a stage for each."""
-    stages = (standins.RECIPE / "Dockerfile").read_text(encoding="utf-8")
-    assert [each.target for each in standins.STAND_INS if f" AS {each.target}\n" not in stages] == []
+    stages = (stand_ins.RECIPE / "Dockerfile").read_text(encoding="utf-8")
+    assert [each.target for each in stand_ins.STAND_INS if f" AS {each.target}\n" not in stages] == []
 
 
 def test_digest_depends_on_every_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another name or another byte of any file, or of the authorities, is another recipe."""
-    monkeypatch.setattr(standins, "RECIPE", tmp_path / "recipe")
-    monkeypatch.setattr(standins, "AUTHORITIES", tmp_path / "authorities.crt")
+    monkeypatch.setattr(stand_ins, "RECIPE", tmp_path / "recipe")
+    monkeypatch.setattr(stand_ins, "AUTHORITIES", tmp_path / "authorities.crt")
     (tmp_path / "recipe/deep").mkdir(parents=True)
-    seen = {standins.recipe_digest()}
+    seen = {stand_ins.recipe_digest()}
     for name, content in [("a", "1"), ("a", "2"), ("b", "2"), ("deep/a", "2"), ("../authorities.crt", "2")]:
         (tmp_path / "recipe" / name).write_text(content, encoding="utf-8")
-        seen.add(standins.recipe_digest())
+        seen.add(stand_ins.recipe_digest())
     assert len(seen) == 6
 
 
 def test_complete_when_the_registry_has_all(mirror: str, tmp_path: Path) -> None:
     """With the stamp of this recipe and every manifest in place there is nothing to do."""
-    assert standins._complete(mirror, stamped(tmp_path, "abc"), "abc")
+    assert stand_ins._complete(mirror, stamped(tmp_path, "abc"), "abc")
 
 
 def test_incomplete_without_stamp(mirror: str, tmp_path: Path) -> None:
     """A build that was cut off left no stamp."""
-    assert not standins._complete(mirror, tmp_path / "stand-ins.json", "abc")
+    assert not stand_ins._complete(mirror, tmp_path / "stand-ins.json", "abc")
 
 
 def test_incomplete_for_another_recipe(mirror: str, tmp_path: Path) -> None:
     """A stamp of another recipe does not count."""
-    assert not standins._complete(mirror, stamped(tmp_path, "abc"), "abd")
+    assert not stand_ins._complete(mirror, stamped(tmp_path, "abc"), "abd")
 
 
 def test_incomplete_when_the_registry_lost_one(mirror: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A registry that was emptied in part does not count."""
     monkeypatch.setattr(Registry, "missing", ("library/redis",))
-    assert not standins._complete(mirror, stamped(tmp_path, "abc"), "abc")
+    assert not stand_ins._complete(mirror, stamped(tmp_path, "abc"), "abc")
 
 
 def test_a_build_needs_mmdebstrap(mirror: str, tmp_path: Path) -> None:
     """Without mmdebstrap the error says what to install, and no stamp is left."""
     with pytest.raises(EngineError, match="install mmdebstrap"):
-        standins.ensure(["docker"], {"PATH": str(tmp_path)}, mirror, tmp_path, print)
+        stand_ins.ensure_stand_ins(["docker"], {"PATH": str(tmp_path)}, mirror, tmp_path, print)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_command_shows_its_end(tmp_path: Path) -> None:
     """The error has the command and the last lines that it printed, and no more."""
     with pytest.raises(EngineError, match="failed with status 3") as caught:
-        standins._run(["sh", "-c", "seq 100; exit 3"], {"PATH": "/usr/bin:/bin"}, tmp_path)
+        stand_ins._run(["sh", "-c", "seq 100; exit 3"], {"PATH": "/usr/bin:/bin"}, tmp_path)
     assert "\n100" in str(caught.value)
     assert "\n70\n" not in str(caught.value)

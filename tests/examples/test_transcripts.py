@@ -6,25 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from drydock import example as examples, record
-from drydock.engine import Engine
+from drydock.engine.client import Engine
 from drydock.errors import MalformedError, ReplayError
-from drydock.evidence import DEFAULT_ENGINE
-from drydock.testing import facts_of, locks
+from drydock.model import example as examples
+from drydock.model.evidence import DEFAULT_ENGINE
+from drydock.replay import replay
+from drydock.testing.plugin import facts_of, locks_folder
 
-TRANSCRIPTS = [(slug, name) for slug, example in examples.load().items() for name in example.transcripts]
+TRANSCRIPTS = [(slug, name) for slug, example in examples.load_examples().items() for name in example.transcripts]
 
 
 @pytest.mark.parametrize(("slug", "name"), TRANSCRIPTS, ids=[f"{slug}/{name}" for slug, name in TRANSCRIPTS])
 def test_transcript(slug: str, name: str, engine: Engine, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Every command of the transcript prints what the page shows, and ends as it says."""
     option = request.config.getoption
-    job = record.Job(
+    job = replay.Job(
         engine,
-        examples.load()[slug],
+        examples.load_examples()[slug],
         name,
         tmp_path / "copy",
-        locks(engine),
+        locks_folder(engine),
         # They are what the default engine prints; another one is held to them, and never rewrites them.
         rewrite=option("--record") and engine.key == DEFAULT_ENGINE,
         accept=option("--accept-failures"),
@@ -32,10 +33,10 @@ def test_transcript(slug: str, name: str, engine: Engine, tmp_path: Path, reques
     )
     outcomes, fault = [], ""
     try:
-        lacking = record.missing_needs(job.example.transcript(name), engine)
+        lacking = replay.missing_needs(job.example.transcript(name), engine)
         if lacking:
             pytest.skip(f"needs {lacking}")
-        outcomes = record.run(job)
+        outcomes = replay.run_job(job)
     except (ReplayError, MalformedError) as error:
         fault = str(error)
     if fault:

@@ -9,19 +9,21 @@ import json
 import re
 
 import pytest
+import topics
 from hypothesis import example, given, settings, strategies as st
 
-from drydock import builds, commands, coverage, differences, evidence, versions
-from drydock.commands import Command, CommandSet, Program
+from drydock import builds
 from drydock.errors import MalformedError, MissingError
-from drydock.evidence import DEFAULT_ENGINE, Claim, Measure, Replayed, Run, Table
-from drydock.example import Example
-from drydock.site import units
-from drydock.site.directives import _names
-from drydock.site.lexer import ConsoleLexer
-from drydock.site.own_page import MARKS
-from drydock.site.sentences import Said, marked, plain
-from drydock.site.tables import Rows
+from drydock.model import commands, evidence, known_failures, versions
+from drydock.model.commands import Command, CommandSet, Program
+from drydock.model.evidence import DEFAULT_ENGINE, Claim, Measure, Replayed, Run, Table
+from drydock.model.example import Example
+from drydock.site.blocks.directives import _names
+from drydock.site.blocks.lexer import ConsoleLexer
+from drydock.site.examples.page import MARKS
+from drydock.site.render import units
+from drydock.site.render.inline import InlineText, to_html, to_text
+from drydock.site.render.tables import TableData
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 #: What JSON and TOML have in common; and in JSON, what has no end, or is no character.
@@ -113,17 +115,17 @@ def _with(name, field, value):
 @example(found=_with("measures", "value", float("nan")))
 def test_any_json_is_evidence_or_malformed(top, found):
     """What is read as evidence can be shown, written, and read again; all else is refused."""
-    _write(evidence.path("hello", top), found)
+    _write(evidence.evidence_file("hello", top), found)
     try:
-        read = evidence.load("hello", top)
+        read = evidence.load_evidence("hello", top)
     except MalformedError:
         return
     for run in read.runs.values():
-        assert all(map(units.shown, run.measures.values()))
+        assert all(map(units.format_measure, run.measures.values()))
         assert {claim.outcome for claim in run.claims.values()} <= MARKS.keys()
-        assert all(marked(text) == marked(str(text)) for c in run.claims.values() for text in (c.sentence, c.reason))
-    evidence.save(read, top)
-    assert evidence.load("hello", top) == read
+        assert all(to_html(text) == to_html(str(text)) for c in run.claims.values() for text in (c.sentence, c.reason))
+    evidence.save_evidence(read, top)
+    assert evidence.load_evidence("hello", top) == read
     for key, run in read.runs.items():
         assert evidence.with_run(read, key, dataclasses.replace(run, date="later")) == read
 
@@ -134,10 +136,10 @@ def test_any_json_is_evidence_or_malformed(top, found):
 @pytest.mark.parametrize("load", ["evidence", "commands"])
 def test_odd_bytes_are_malformed(top, load, found):
     """Bytes that are no JSON, or JSON without a bottom, are refused as any other file is."""
-    _write(evidence.path("hello", top) if load == "evidence" else commands.path("hello", top), found)
+    _write(evidence.evidence_file("hello", top) if load == "evidence" else commands.commands_file("hello", top), found)
 
     with pytest.raises(MalformedError):
-        (evidence if load == "evidence" else commands).load("hello", top)
+        (evidence.load_evidence if load == "evidence" else commands.load_commands)("hello", top)
 
 
 KNOWN = CommandSet(
@@ -149,9 +151,9 @@ COMMANDS = {"schema": 1, **dataclasses.asdict(KNOWN)}
 @given(found=changed(COMMANDS).map(json.dumps))
 def test_any_json_is_commands_or_malformed(top, found):
     """What is read as an engine's commands can judge a command; all else is refused."""
-    _write(commands.path("hello", top), found)
+    _write(commands.commands_file("hello", top), found)
     try:
-        read = commands.load("hello", top)
+        read = commands.load_commands("hello", top)
     except MalformedError:
         return
     assert isinstance(read.problem("docker ps --all x"), str)
@@ -220,21 +222,21 @@ VERSIONS = {
 @example(found={"S1": {"topic": "a", "page": "a.md#b", "claims": "c"}})
 def test_any_toml_is_coverage_or_malformed(top, found):
     """What is read as the list of what is covered can be held to the pages; all else is refused."""
-    _write(top / coverage.FILE, _whole(found))
+    _write(top / topics.FILE, _whole(found))
     try:
-        read = coverage.load(top)
+        read = topics.load(top)
     except MalformedError:
         return
-    assert all(isinstance(fault, str) for fault in coverage.faults(top))
-    assert len(list(coverage.listing(read.topics))) == len(read.topics)
+    assert all(isinstance(fault, str) for fault in topics.faults(top))
+    assert len(list(topics.listing(read.topics))) == len(read.topics)
 
 
 @given(found=changed(DIFFERENCES, tables))
 def test_any_toml_is_differences_or_malformed(top, found):
     """What is read as the list of differences names a test and a reason for each; all else is refused."""
-    _write(top / differences.FILE, _whole(found))
+    _write(top / known_failures.FILE, _whole(found))
     try:
-        read = list(differences.entries(top))
+        read = list(known_failures.all_entries(top))
     except MalformedError:
         return
     assert all(isinstance(each, str) for entry in read for each in entry[:3])
@@ -246,19 +248,21 @@ def test_any_toml_is_versions_or_malformed(top, found):
     """What is read as the list of versions can be held against a day; all else is refused."""
     _write(top / versions.FILE, _whole(found))
     try:
-        read = versions.load(top)
+        read = versions.load_versions(top)
     except MalformedError:
         return
     assert all(base.image == image for image, base in read.bases.items())
 
 
-@pytest.mark.parametrize("load", [coverage.load, versions.load, lambda top: list(differences.entries(top))])
+@pytest.mark.parametrize(
+    "load", [topics.load, versions.load_versions, lambda top: list(known_failures.all_entries(top))]
+)
 @pytest.mark.parametrize(
     "found", [b"\xff", b"a = " + b"[" * 100_000, b"a = 1\na = 2\n", b"later = 3\n", b"a\n", b"S1 = 1\n"]
 )
 def test_odd_toml_is_malformed(top, load, found):
     """Bytes that are no TOML, or TOML without a bottom, are refused as any other file is."""
-    for file in (coverage.FILE, differences.FILE, versions.FILE):
+    for file in (topics.FILE, known_failures.FILE, versions.FILE):
         _write(top / file, found)
 
     with pytest.raises(MalformedError):
@@ -363,14 +367,14 @@ sentences = st.lists(
 def test_any_sentence_is_text(found):
     """No sentence becomes markup of its own: what a browser reads of it is its text, with code in ticks."""
     for shown in (
-        marked(found),
-        Said(found, found, "kind").html(),
-        Rows((found,), ((Said(found),),), "kind").html(None, "page"),
+        to_html(found),
+        InlineText(found, found, "kind").html(),
+        TableData((found,), ((InlineText(found),),), "kind").html(None, "page"),
     ):
         bare = re.sub(r'</?(?:code|abbr|span|table|thead|tbody|tr|th|td|p|div)(?: [a-z]+="[^"<>]*")*>', "", shown)
         assert not re.search(r"[<>]", bare)
-    bare = re.sub(r"</?code[^>]*>", "", marked(found))
-    assert html.unescape(bare).split() == plain(found).split()
+    bare = re.sub(r"</?code[^>]*>", "", to_html(found))
+    assert html.unescape(bare).split() == to_text(found).split()
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20))
@@ -378,7 +382,7 @@ def test_a_sentence_without_marks_is_itself(found):
     """Words without ticks and brackets are shown as they are."""
     words = re.sub(r"[`\[]", "", found)
 
-    assert plain(words) == words
+    assert to_text(words) == words
 
 
 @given(
@@ -396,7 +400,7 @@ def test_any_transcript_is_highlighted(found):
 @given(st.floats(-1e17, 1e17) | st.integers(-(10**17), 10**17), st.sampled_from(evidence.UNITS))
 def test_any_measure_is_shown(value, unit):
     """Any number that a measure may be is shown in one line."""
-    assert len(units.shown(Measure(value, unit, 0)).splitlines()) == 1
+    assert len(units.format_measure(Measure(value, unit, 0)).splitlines()) == 1
 
 
 option = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=20)

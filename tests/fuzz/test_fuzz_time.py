@@ -9,13 +9,16 @@ import time
 from types import SimpleNamespace
 
 import pytest
+import topics
 
 import drydock
-from drydock import builds, coverage, layers, shell, transcript
-from drydock.clihelp import read_help
-from drydock.commands import Command, CommandSet, Program
-from drydock.example import Example
-from drydock.site.sentences import plain
+from drydock import builds, layers
+from drydock.engine.cli_help import read_help
+from drydock.model import transcript
+from drydock.model.commands import Command, CommandSet, Program
+from drydock.model.example import Example
+from drydock.replay import shell
+from drydock.site.render.inline import to_text
 
 #: Letters of the shorter input; the longer one has four times as many.
 LENGTH = 1500
@@ -146,12 +149,12 @@ def test_a_placeholder_takes_linear_time(token):
 
 COMMANDS = CommandSet("e", {"docker": Program({}, {"": Command(), "ps": Command({"-a": True})})})
 READERS = {
-    "sentence": plain,
+    "sentence": to_text,
     "instruction": layers.plain,
     "inline command": lambda text: COMMANDS.problem(f"docker ps {text}"),
     "log of a build": builds.steps,
     "help": lambda text: read_help(text, "docker"),
-    "anchors": coverage._anchors,
+    "anchors": topics._anchors,
     "output": lambda text: transcript.observed_lines(shell._CONTROL.sub("", text)),
     "record": lambda text: transcript.merge_lines(["...", "<id>"], [transcript._redacted(text)]),
     "regions": lambda text: (

@@ -10,20 +10,20 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from drydock.errors import MalformedError
-from drydock.site.blocks import shown_lines
-from drydock.transcript import (
+from drydock.model.transcript import (
     ANY_LINES,
     REDACTIONS,
     Step,
     Transcript,
-    differences,
-    matches,
-    merge,
+    describe_differences,
+    merge_step,
     observed_lines,
-    parse,
-    render,
-    unescape,
+    parse_transcript,
+    render_transcript,
+    step_matches,
+    unescape_line,
 )
+from drydock.site.blocks.code import shown_lines
 
 #: What means something in a transcript.
 SIGNS = [
@@ -60,7 +60,7 @@ patterns = st.lists(
 def test_any_text_is_a_transcript_or_malformed(found):
     """What does not parse is refused with a line that there is; what does comes back the same from what it renders."""
     try:
-        read = parse(found, "p")
+        read = parse_transcript(found, "p")
     except MalformedError as error:
         fault = error
     else:
@@ -68,8 +68,8 @@ def test_any_text_is_a_transcript_or_malformed(found):
     if fault:
         assert 0 <= fault.line <= found.count("\n") + 1
         return
-    assert parse(render(read), "p") == read
-    assert render(parse(render(read), "p")) == render(read)
+    assert parse_transcript(render_transcript(read), "p") == read
+    assert render_transcript(parse_transcript(render_transcript(read), "p")) == render_transcript(read)
 
 
 @given(st.from_regex(r"\A#% (limit|retry) \d{1,400}(\.\d{1,20})?s\n\$ a\n\Z"))
@@ -79,10 +79,10 @@ def test_any_text_is_a_transcript_or_malformed(found):
 def test_any_limit_is_written_as_it_was_read(found):
     """No number of seconds is read that would be written in another form, however large or small."""
     try:
-        read = parse(found, "p")
+        read = parse_transcript(found, "p")
     except MalformedError:
         return
-    assert parse(render(read), "p") == read
+    assert parse_transcript(render_transcript(read), "p") == read
 
 
 @given(printed)
@@ -90,10 +90,10 @@ def test_what_was_printed_is_what_a_reader_sees(found):
     """Any output survives being written and read, and the reader sees each of its lines."""
     step = Step("x", observed_lines(found))
 
-    assert parse(render(Transcript("p", (step,))), "p").steps == (step,)
-    assert "\n".join(map(unescape, step.output)) == re.sub(r"\r\n?", "\n", found).removesuffix("\n")
+    assert parse_transcript(render_transcript(Transcript("p", (step,))), "p").steps == (step,)
+    assert "\n".join(map(unescape_line, step.output)) == re.sub(r"\r\n?", "\n", found).removesuffix("\n")
     assert [line.lstrip("\u2060") for line in shown_lines(step)[1:]] == [
-        line.lstrip("\u2060") for line in map(unescape, step.output)
+        line.lstrip("\u2060") for line in map(unescape_line, step.output)
     ]
 
 
@@ -101,12 +101,12 @@ def test_what_was_printed_is_what_a_reader_sees(found):
 def test_output_matches_itself(found):
     """Any output matches the transcript that was recorded from it; a record of what matches changes nothing."""
     observed = Step("x", observed_lines(found))
-    recorded = merge(Step("x"), observed)
+    recorded = merge_step(Step("x"), observed)
 
-    assert matches(observed, observed)
-    assert merge(observed, observed) is observed
-    assert matches(recorded, observed)
-    assert merge(recorded, observed) is recorded
+    assert step_matches(observed, observed)
+    assert merge_step(observed, observed) is observed
+    assert step_matches(recorded, observed)
+    assert merge_step(recorded, observed) is recorded
 
 
 @given(patterns, printed, st.integers(0, 255))
@@ -114,12 +114,14 @@ def test_output_matches_itself(found):
 def test_a_record_holds(pattern, found, status):
     """Whatever stood there before, what is recorded matches its output; a diff shows something where it does not."""
     expected, observed = Step("x", tuple(pattern)), Step("x", observed_lines(found), status)
-    recorded = merge(expected, observed)
+    recorded = merge_step(expected, observed)
 
-    assert matches(recorded, observed)
-    assert (recorded is expected) is matches(expected, observed)
-    assert all(line.startswith("  ") for line in differences(recorded, observed))
-    assert all(line.startswith("  ") for line in differences(expected, observed)) is matches(expected, observed)
+    assert step_matches(recorded, observed)
+    assert (recorded is expected) is step_matches(expected, observed)
+    assert all(line.startswith("  ") for line in describe_differences(recorded, observed))
+    assert all(line.startswith("  ") for line in describe_differences(expected, observed)) is step_matches(
+        expected, observed
+    )
 
 
 scalars = st.one_of(
@@ -146,7 +148,7 @@ def _output(document):
 @given(documents, documents)
 def test_a_record_is_matched_by_no_other_document(first, second):
     """A record of one document is matched by another one only if they differ in nothing but IDs."""
-    if matches(merge(Step("x"), _output(first)), _output(second)):
+    if step_matches(merge_step(Step("x"), _output(first)), _output(second)):
         assert _same(first) == _same(second)
 
 
@@ -155,15 +157,15 @@ def test_a_changed_value_is_no_match(data, document):
     """Of two documents that differ in one value the record of one does not match the other."""
     key, first, second = data.draw(st.tuples(text, scalars, scalars))
     if _same(first) != _same(second):
-        recorded = merge(Step("x"), _output({"in": document, key: first}))
-        assert not matches(recorded, _output({"in": document, key: second}))
+        recorded = merge_step(Step("x"), _output({"in": document, key: first}))
+        assert not step_matches(recorded, _output({"in": document, key: second}))
 
 
 @pytest.mark.parametrize("token", [*(f"<{name}>" for name in REDACTIONS), "[..]"])
 def test_a_printed_placeholder_is_text(token):
     """A command that prints what looks like a placeholder is recorded as having printed that, and nothing else."""
-    recorded = merge(Step("x"), Step("x", observed_lines(f"use {token} here\n")))
+    recorded = merge_step(Step("x"), Step("x", observed_lines(f"use {token} here\n")))
 
     assert recorded.output == (f"use \\{token} here",)
-    assert unescape(recorded.output[0]) == f"use {token} here"
-    assert not matches(recorded, Step("x", observed_lines("use 8080 here\n")))
+    assert unescape_line(recorded.output[0]) == f"use {token} here"
+    assert not step_matches(recorded, Step("x", observed_lines("use 8080 here\n")))

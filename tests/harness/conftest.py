@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 from runs import made
 
-from drydock import inventory, record
-from drydock.example import Example
+from drydock import host
+from drydock.engine import resources
+from drydock.model.example import Example
+from drydock.replay import replay
 
 
 @pytest.fixture(name="slug")
 def _slug(engine):
-    slug = f"harness{inventory.new_run()}"
+    slug = f"harness{host.new_run_id()}"
     yield slug
-    inventory.remove(engine, made(engine, slug))
+    resources.remove_resources(engine, made(engine, slug))
 
 
 @pytest.fixture(name="job")
@@ -22,6 +24,6 @@ def _job(engine, tmp_path, slug):
         root = tmp_path / "examples" / slug
         (root / "transcripts").mkdir(parents=True, exist_ok=True)
         (root / "transcripts" / "t.console").write_text(text.replace("SLUG", slug))
-        return record.Job(engine, Example(root), "t", tmp_path / f"copy{number}", tmp_path / "locks", **more)
+        return replay.Job(engine, Example(root), "t", tmp_path / f"copy{number}", tmp_path / "locks", **more)
 
     return job

@@ -16,10 +16,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from drydock import ROOT, inventory, kinds
-from drydock.engine import Engine, answering
-from drydock.inventory import Thing
-from drydock.record import Job
+from drydock import ROOT
+from drydock.engine import resources
+from drydock.engine.client import Engine, connect
+from drydock.engine.private import specs
+from drydock.engine.resources import Resource
+from drydock.replay.replay import Job
 
 IMAGE = "busybox:1.37"
 #: A transcript's first step: a container that goes on for a minute. SLUG is the slug of the test's own example.
@@ -85,14 +87,14 @@ def until(condition: Callable[[], object], running: subprocess.Popen[str], secon
         time.sleep(0.02)
 
 
-def made(engine: Engine, slug: str) -> list[Thing]:
+def made(engine: Engine, slug: str) -> list[Resource]:
     """Return what the engine has of the example `slug`."""
-    return [thing for thing in inventory.things(engine) if thing.name.startswith(slug)]
+    return [thing for thing in resources.list_resources(engine) if thing.name.startswith(slug)]
 
 
-def made_by(engine: Engine, run: str) -> list[Thing]:
+def made_by(engine: Engine, run: str) -> list[Resource]:
     """Return what the engine has of the run of the tests `run`."""
-    return [thing for thing in inventory.things(engine) if thing.run == run]
+    return [thing for thing in resources.list_resources(engine) if thing.run == run]
 
 
 class Door:
@@ -153,15 +155,15 @@ class Second:
         :param mirror: ``host:port``, in its own network, of the registry that stands in for Docker Hub.
         """
         root = Path(first.client["DOCKER_HOST"].removeprefix("unix://")).parent
-        kind = kinds.KINDS[json.loads((root / "state.json").read_text())["kind"]]
+        kind = specs.ENGINE_SPECS[json.loads((root / "state.json").read_text())["kind"]]
         self._data = home / f"data-{kind.name}"
         self._data.mkdir()
         apart = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
         apart += ["--propagation", "slave", "sh", "-c", _SECOND, str(root / kind.root)]
         with (home / "daemon.log").open("wb") as log:
             self._apart = subprocess.Popen(
-                [*apart, *kinds.command(kind, home, mirror)],
-                env={**os.environ, "PATH": kinds.PATH, "SIZE": f"{megabytes}m", "DATA": str(self._data)},
+                [*apart, *specs.daemon_command(kind, home, mirror)],
+                env={**os.environ, "PATH": specs.PATH, "SIZE": f"{megabytes}m", "DATA": str(self._data)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -170,7 +172,7 @@ class Second:
         self.env = {"DOCKER_HOST": f"unix://{home}/docker.sock"}
         try:
             until((home / "docker.sock").exists, self._apart)
-            self.engine = answering({**first.client, **self.env})
+            self.engine = connect({**first.client, **self.env})
         except BaseException:
             self.end()
             raise

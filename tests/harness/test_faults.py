@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 import runs
 
-from drydock import ROOT, example as examples, inventory, record
+from drydock import ROOT, host
+from drydock.model import example as examples
+from drydock.replay import replay
 
 #: Seconds that a run may take to end after its engine is gone, or after it was told to.
 SOON = 20
@@ -84,7 +86,7 @@ def test_a_replay_that_is_ended(job, middle, engine, slug, started, tmp_path, te
 
     assert running.returncode != 0
     if number == signal.SIGKILL:
-        record.run(job("$ true\n", 1))
+        replay.run_job(job("$ true\n", 1))
     assert _processes(made.scratch) == []
     assert runs.made(engine, slug) == []
 
@@ -102,7 +104,7 @@ def test_an_engine_that_dies(job, middle, engine, slug, started, tmp_path, text)
     assert running.returncode != 0
     assert f"examples/{slug}/transcripts/t.console:" in said
     assert "Traceback" not in said, said
-    record.run(job("$ true\n", 1))
+    replay.run_job(job("$ true\n", 1))
     assert _processes(made.scratch) == []
     assert runs.made(engine, slug) == []
 
@@ -145,7 +147,7 @@ QUICK = ("--example=hello-container", "-k", "client_and_server or compose")
 
 def test_two_runs_at_once(engine):
     """Two runs side by side on one engine take nothing from each other, and leave nothing."""
-    names = [inventory.new_run() for _ in range(2)]
+    names = [host.new_run_id() for _ in range(2)]
     both = [runs.pytest(*QUICK, DRYDOCK_RUN=name) for name in names]
     said = [running.communicate(timeout=300)[0] for running in both]
 
@@ -240,7 +242,9 @@ def test_a_mirror_that_is_down(beside):
     """Where the mirror is down, and no base image to be had, each test of an example soon says so, by its place."""
     running = runs.pytest("--example=hello-container", **beside(mirror="127.0.0.1:9").env)
     said = running.communicate(timeout=300)[0]
-    line = examples.load()["hello-container"].read("Dockerfile").splitlines().index("FROM debian:trixie-slim") + 1
+    line = (
+        examples.load_examples()["hello-container"].read("Dockerfile").splitlines().index("FROM debian:trixie-slim") + 1
+    )
 
     assert running.returncode == 1, said
     assert re.search(r"examples/hello-container/transcripts/first-run\.console:\d+: exit 0 expected", said), said

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import runs
 
-from drydock import follow
 from drydock.errors import ReplayError
-from drydock.example import Example
-from drydock.followed import Typed
+from drydock.model.example import Example
+from drydock.model.walkthroughs import PageSteps
+from drydock.replay import walkthrough
 
 
 @pytest.fixture(name="page")
@@ -22,8 +22,8 @@ def _page(engine, tmp_path, slug):
             (root / "transcripts").mkdir(parents=True)
             (root / "transcripts" / "t.console").write_text(text.replace("SLUG", root.name))
             known[root.name] = Example(root)
-        typed = [Typed(f"{slug}-{number}", "t", lines) for number, lines in blocks]
-        return follow.follow(typed, known, engine, tmp_path / "a reader", tmp_path / "locks")
+        typed = [PageSteps(f"{slug}-{number}", "t", lines) for number, lines in blocks]
+        return walkthrough.follow_page(typed, known, engine, tmp_path / "a reader", tmp_path / "locks")
 
     return page
 

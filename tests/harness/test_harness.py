@@ -10,28 +10,20 @@ from pathlib import Path
 import pytest
 import runs
 
-from drydock import (
-    ROOT,
-    engine as engines,
-    evidence,
-    example as examples,
-    fixtures,
-    inventory,
-    names,
-    private,
-    proofs,
-    record,
-    testing,
-)
-from drydock.engine import Engine
+from drydock import ROOT, fixtures, host
+from drydock.engine import choose, resources
+from drydock.engine.client import Engine
+from drydock.engine.resources import Resource
 from drydock.errors import ReplayError
-from drydock.inventory import Thing
-from drydock.proofs import Passed
+from drydock.model import evidence, example as examples
+from drydock.replay import replay, reservations
+from drydock.testing import passed, plugin
+from drydock.testing.passed import Passed
 
 
 def test_a_transcript_that_holds_passes(job, engine, slug):
     """A transcript whose steps print what they should passes, and leaves nothing."""
-    outcomes = record.run(job(runs.START + runs.CLEAN))
+    outcomes = replay.run_job(job(runs.START + runs.CLEAN))
 
     assert [outcome.passed for outcome in outcomes] == [True, True]
     assert runs.made(engine, slug) == []
@@ -40,7 +32,7 @@ def test_a_transcript_that_holds_passes(job, engine, slug):
 def test_a_failure_is_reported_with_its_place_and_cleaned_up(job, engine, slug):
     """A failing step is reported with file, line, difference, engine, containers and their logs; nothing stays."""
     with pytest.raises(ReplayError) as caught:
-        record.run(job(runs.START + "#% retry 5s\n$ docker logs SLUG-web\nanother line\n"))
+        replay.run_job(job(runs.START + "#% retry 5s\n$ docker logs SLUG-web\nanother line\n"))
     report = str(caught.value).splitlines()
 
     assert report[0].startswith(f"examples/{slug}/transcripts/t.console:4: the output differs (after ")
@@ -51,7 +43,7 @@ def test_a_failure_is_reported_with_its_place_and_cleaned_up(job, engine, slug):
 def test_keep_leaves_a_failure_alive(job, engine, slug):
     """With --keep, what a failing step left stays, and the report says how to enter it."""
     with pytest.raises(ReplayError, match="kept alive; enter it with"):
-        record.run(job(runs.START + "$ false\n", keep=True))
+        replay.run_job(job(runs.START + "$ false\n", keep=True))
 
     assert [thing.name for thing in runs.made(engine, slug)] == [f"{slug}-web"]
 
@@ -60,7 +52,7 @@ def test_keep_leaves_a_failure_alive(job, engine, slug):
 def test_what_a_transcript_leaves_behind_fails_it(job, engine, slug, make):
     """A transcript whose reader would be left with a container or volume fails by its name, and it is removed."""
     with pytest.raises(ReplayError, match=f"it leaves behind (container|volume) {slug}-"):
-        record.run(job(f"$ docker {make}\n...\n"))
+        replay.run_job(job(f"$ docker {make}\n...\n"))
 
     assert runs.made(engine, slug) == []
 
@@ -70,7 +62,7 @@ def test_what_was_there_before_is_left_alone(job, engine, slug):
     engine.run("volume", "create", f"{slug}-data")
 
     with pytest.raises(ReplayError, match=f"  volume {slug}-data\n.*leaves them alone") as caught:
-        record.run(job("$ true\n"))
+        replay.run_job(job("$ true\n"))
     assert [thing.name for thing in runs.made(engine, slug)] == [f"{slug}-data"]
     engine.run(*str(caught.value).splitlines()[-1].split()[1:])
     assert runs.made(engine, slug) == []
@@ -83,13 +75,13 @@ def test_what_a_reader_made_stops_the_run_before_it_begins(engine, slug):
     engine.run("run", "-d", f"{slug}:1", "sleep", "60")
 
     with pytest.raises(ReplayError) as caught:
-        testing.make_room(dataclasses.replace(engine, private=False), [slug])
+        plugin.make_room(dataclasses.replace(engine, private=False), [slug])
     assert len(runs.made(engine, slug)) == 3
     commands = [line.split() for line in str(caught.value).splitlines() if line.startswith("  docker ")]
     for command in commands:
         engine.run(*command[1:])
     assert runs.made(engine, slug) == []
-    testing.make_room(dataclasses.replace(engine, private=False), [slug])
+    plugin.make_room(dataclasses.replace(engine, private=False), [slug])
 
 
 def test_images_of_a_reader_go_from_the_private_engine_alone(engine, slug, capsys):
@@ -98,9 +90,9 @@ def test_images_of_a_reader_go_from_the_private_engine_alone(engine, slug, capsy
     engine.run("tag", runs.IMAGE, f"{slug}-web:1")
     engine.run("volume", "create", f"{slug}-data")
     with pytest.raises(ReplayError, match=f"  volume {slug}-data\n"):
-        testing.make_room(engine, [slug])
+        plugin.make_room(engine, [slug])
     engine.run("volume", "rm", f"{slug}-data")
-    testing.make_room(engine, [slug])
+    plugin.make_room(engine, [slug])
 
     assert capsys.readouterr().out.endswith(f"build images with these names: {slug}-web:1\n")
     assert runs.made(engine, slug) == []
@@ -109,14 +101,14 @@ def test_images_of_a_reader_go_from_the_private_engine_alone(engine, slug, capsy
 def test_a_run_beside_it_is_not_in_the_way(engine, slug):
     """What a transcript of another run uses at the moment, or was killed over, is no reader's."""
     engine.run("tag", runs.IMAGE, f"{slug}:1")
-    place = testing.locks(engine) / f"{slug}.names"
+    place = plugin.locks_folder(engine) / f"{slug}.names"
     try:
-        with inventory.held(place) as lock:
-            assert names.in_the_way(engine, place.parent, [slug]) == []
+        with host.file_lock(place) as lock:
+            assert reservations.find_conflicts(engine, place.parent, [slug]) == []
             lock.write("a transcript runs")
-        assert names.in_the_way(engine, place.parent, [slug]) == []
+        assert reservations.find_conflicts(engine, place.parent, [slug]) == []
         place.write_text("")
-        assert [thing.name for thing in names.in_the_way(engine, place.parent, [slug])] == [f"{slug}:1"]
+        assert [thing.name for thing in reservations.find_conflicts(engine, place.parent, [slug])] == [f"{slug}:1"]
     finally:
         place.unlink()
 
@@ -125,7 +117,7 @@ def test_recording_rewrites_outputs_only(job):
     """Recording writes what was printed, keeps what still holds, and leaves a matching transcript as it was."""
     made = job("#% name a\n$ echo 1 2; echo 3\n1 [..]\nold\n$ echo x\n...\n", rewrite=True)
     place = made.example.root / "transcripts/t.console"
-    record.run(made)
+    replay.run_job(made)
 
     assert place.read_text() == "#% name a\n$ echo 1 2; echo 3\n1 [..]\n3\n$ echo x\n...\n"
 
@@ -136,10 +128,10 @@ def test_recording_a_failing_step_changes_nothing_unless_asked(job):
     made = job(text, rewrite=True)
     place = made.example.root / "transcripts/t.console"
     with pytest.raises(ReplayError, match="exit 0 expected, exit 3 observed"):
-        record.run(made)
+        replay.run_job(made)
 
     assert place.read_text() == text
-    record.run(job(text, 1, rewrite=True, accept=True))
+    replay.run_job(job(text, 1, rewrite=True, accept=True))
     assert place.read_text().endswith("\nnew\n[exit 3]\n")
 
 
@@ -149,7 +141,7 @@ def test_an_image_of_a_rebuild_is_removed_with_the_rest(job, engine, slug):
         f"$ printf 'FROM {runs.IMAGE}\\nLABEL n=1\\n' | docker build -q -t SLUG -\n<digest>\n"
         f"$ printf 'FROM {runs.IMAGE}\\nLABEL n=2 of={slug}\\n' | docker build -q -t SLUG -\n<digest>\n"
     )
-    built = [outcome.observed.output[-1] for outcome in record.run(job(text))]
+    built = [outcome.observed.output[-1] for outcome in replay.run_job(job(text))]
 
     assert len(set(built)) == 2
     assert [engine.run("image", "inspect", image, check=False).returncode for image in built] == [1, 1]
@@ -165,32 +157,34 @@ def test_a_run_that_was_ended_leaves_nothing_after_the_next(job, engine, slug, t
     running.communicate(timeout=15)
 
     assert (len(runs.made(engine, slug)) == 1) == (number == signal.SIGKILL)
-    record.run(job("$ true\n", 1))
+    replay.run_job(job("$ true\n", 1))
     assert runs.made(engine, slug) == []
 
 
 def test_only_what_dead_runs_left_is_swept(engine, tmp_path, slug):
     """What belongs to a run that lives is not touched; what belongs to a dead one is removed."""
-    dead, alive = inventory.new_run(), inventory.new_run()
+    dead, alive = host.new_run_id(), host.new_run_id()
     for run in (dead, alive):
         engine.run("volume", "create", f"{slug}-t{run}-data")
     (tmp_path / f"{dead}.run").touch()
-    with inventory.held(tmp_path / f"{alive}.run"):
-        swept = inventory.sweep(engine, tmp_path)
+    with host.file_lock(tmp_path / f"{alive}.run"):
+        swept = resources.remove_leftovers(engine, tmp_path)
 
     assert [thing.run for thing in swept] == [dead]
     assert [thing.run for thing in runs.made(engine, slug)] == [alive]
-    assert inventory.sweep(engine, tmp_path) == [Thing("volume", f"{slug}-t{alive}-data", f"{slug}-t{alive}-data")]
+    assert resources.remove_leftovers(engine, tmp_path) == [
+        Resource("volume", f"{slug}-t{alive}-data", f"{slug}-t{alive}-data")
+    ]
 
 
 def test_an_image_that_lost_its_tag_is_pruned(engine, slug):
     """Of two images built for one tag, only the first goes; Podman keeps both, as they are its build cache."""
-    tag, ids = f"{slug}-t{inventory.new_run()}-pruned", []
+    tag, ids = f"{slug}-t{host.new_run_id()}-pruned", []
     for text in ("one", "two"):
         dockerfile = f"FROM debian:trixie-slim\nLABEL pruned={tag}\nLABEL text={text}\n"
         engine.run("build", "--tag", tag, "-", text=dockerfile)
         ids.append(engine.run("image", "inspect", "--format", "{{.Id}}", tag).stdout.strip())
-    gone = inventory.prune_images(engine, label=f"pruned={tag}")
+    gone = resources.prune_images(engine, label=f"pruned={tag}")
     left = [engine.run("image", "inspect", each, check=False).returncode == 0 for each in ids]
     engine.run("image", "rm", "--force", *(each for each, there in zip(ids, left, strict=True) if there))
 
@@ -199,18 +193,18 @@ def test_an_image_that_lost_its_tag_is_pruned(engine, slug):
 
 def test_another_run_that_lives_is_seen(tmp_path):
     """A run knows whether another one lives on its engine; one that died, or itself, is no other."""
-    own = tmp_path / f"{inventory.new_run()}.run"
-    (tmp_path / f"{inventory.new_run()}.run").touch()
-    with inventory.held(own):
-        assert not inventory.others(own)
-        with inventory.held(tmp_path / f"{inventory.new_run()}.run"):
-            assert inventory.others(own)
+    own = tmp_path / f"{host.new_run_id()}.run"
+    (tmp_path / f"{host.new_run_id()}.run").touch()
+    with host.file_lock(own):
+        assert not resources.other_run_active(own)
+        with host.file_lock(tmp_path / f"{host.new_run_id()}.run"):
+            assert resources.other_run_active(own)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_whole_run_that_was_ended_leaves_nothing_after_the_next(engine, number, tmp_path):
     """Ctrl-C in the middle of the suite, or SIGKILL and the next run: no container, network or volume of it stays."""
-    run = inventory.new_run()
+    run = host.new_run_id()
     running = runs.pytest(*runs.LONG, DRYDOCK_RUN=run)
     runs.until(lambda: _containers(engine, run), running)
     running.send_signal(number)
@@ -225,13 +219,13 @@ def test_a_whole_run_that_was_ended_leaves_nothing_after_the_next(engine, number
 
 def test_a_run_whose_engine_dies_ends_soon_and_says_so(engine, tmp_path):
     """An engine that is gone in the middle of a run ends it: within a minute, by its name, with an exit status."""
-    run = inventory.new_run()
+    run = host.new_run_id()
     door = runs.Door(tmp_path / "engine.sock", engine)
     running = runs.pytest(*runs.LONG, **door.env, DRYDOCK_RUN=run)
     runs.until(lambda: _containers(engine, run), running)
     door.shut()
     said = running.communicate(timeout=60)[0]
-    inventory.sweep(engine, testing.locks(engine))
+    resources.remove_leftovers(engine, plugin.locks_folder(engine))
 
     assert running.returncode not in (0, pytest.ExitCode.NO_TESTS_COLLECTED), said
     assert f"the engine is gone: {engine.facts['name']} {engine.facts['version']}" in said
@@ -245,33 +239,33 @@ def _containers(engine, run):
 
 def test_fewer_claims_than_the_floor_fail_the_run(tmp_path):
     """A suite that collects less than it did fails and says what went missing, though every test passed."""
-    from drydock import tally
+    from drydock.testing import results
 
-    floor = json.loads(tally.FLOOR.read_text())
+    floor = json.loads(results.FLOOR.read_text())
     found = {"claims": floor["claims"] - 1, "transcripts": floor["transcripts"]}
 
-    assert tally.below_floor(found) == [
+    assert results.below_floor(found) == [
         f"only {floor['claims'] - 1} claims collected; the floor in evidence/floor.json is {floor['claims']}"
     ]
 
 
 def test_what_is_proven_is_named_and_not_run(tmp_path, monkeypatch):
     """A run for what is unproven names what is proven, runs the rest, and is held to the floor by both together."""
-    real = private.cache()
+    real = host.cache_folder()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    private.cache().mkdir()
-    (private.cache() / "locks").symlink_to(real / "locks")  # what other runs hold stays theirs
-    met = engines.find()  # as the run below meets it
+    host.cache_folder().mkdir()
+    (host.cache_folder() / "locks").symlink_to(real / "locks")  # what other runs hold stays theirs
+    met = choose.find_engine()  # as the run below meets it
     assert isinstance(met, Engine)
-    known = {slug: evidence.load(slug).run for slug in examples.load() if slug != "hello-container"}
+    known = {slug: evidence.load_evidence(slug).run for slug in examples.load_examples() if slug != "hello-container"}
     counts = {slug: Passed(len(run.claims), len(run.transcripts)) for slug, run in known.items() if run}
-    proofs.keep(met, {**counts, "bases": Passed(), "harness": Passed()}, [])
+    passed.keep_proofs(met, {**counts, "bases": Passed(), "harness": Passed()}, [])
     said = (running := runs.pytest("--unproven", "-n", "0", XDG_CACHE_HOME=str(tmp_path))).communicate(timeout=300)[0]
 
     assert running.returncode == 0, said
     assert [unit for unit in counts if f"drydock: {unit}: proven " not in said] == [], said
     assert "hello-container: proven" not in said
-    assert list(proofs.standing(met, ["hello-container"])) == ["hello-container"]
+    assert list(passed.still_valid(met, ["hello-container"])) == ["hello-container"]
 
 
 def test_a_part_is_no_evidence():

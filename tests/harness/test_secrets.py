@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from drydock import example as examples
+from drydock.model import example as examples
 
-EXAMPLES = examples.load()
+EXAMPLES = examples.load_examples()
 
 
 def _builds(example):

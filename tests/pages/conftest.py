@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from drydock import example as examples, followed
-from drydock.errors import DrydockError, near
-from drydock.testing import SESSION, make_room
+from drydock.errors import DrydockError, did_you_mean
+from drydock.model import example as examples, walkthroughs
+from drydock.testing.plugin import SESSION, make_room
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,13 +31,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     config = metafunc.config
     try:
-        typed = followed.load_steps(Path(config.getoption("--follow")))
+        typed = walkthroughs.load_steps(Path(config.getoption("--follow")))
     except DrydockError as error:
         raise pytest.UsageError(str(error)) from error
-    known = {name: blocks for name, blocks in typed.items() if followed.has_order(name)}
+    known = {name: blocks for name, blocks in typed.items() if walkthroughs.has_order(name)}
     for name in config.getoption("--page"):
         if name not in known:
-            raise pytest.UsageError(f"no page {name!r} that is followed{near(name, known)}")
+            raise pytest.UsageError(f"no page {name!r} that is followed{did_you_mean(name, known)}")
     picked = config.getoption("--page") or sorted(known, key=lambda name: -sum(len(each.lines) for each in known[name]))
     metafunc.parametrize("page", picked)
 
@@ -47,6 +47,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     known = session.config.stash.get(SESSION, None)
     if known and not hasattr(session.config, "workerinput"):
         try:
-            make_room(known.engine, examples.load())
+            make_room(known.engine, examples.load_examples())
         except DrydockError as error:
             raise pytest.UsageError(str(error)) from error

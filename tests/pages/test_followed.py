@@ -6,21 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from drydock import example as examples, follow, followed
-from drydock.engine import Engine
+from drydock.engine.client import Engine
 from drydock.errors import DrydockError
-from drydock.testing import locks
+from drydock.model import example as examples, walkthroughs
+from drydock.replay import walkthrough
+from drydock.testing.plugin import locks_folder
 
 
 def test_page(page: str, engine: Engine, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """Typed in order, in one terminal, a page's steps print what it shows, and leave nothing but images in the end."""
-    typed = followed.load_steps(Path(pytestconfig.getoption("--follow")))[page]
+    typed = walkthroughs.load_steps(Path(pytestconfig.getoption("--follow")))[page]
     result, fault = None, ""
     try:
-        result = follow.follow(typed, examples.load(), engine, tmp_path / "reader", locks(engine))
+        result = walkthrough.follow_page(
+            typed, examples.load_examples(), engine, tmp_path / "reader", locks_folder(engine)
+        )
     except DrydockError as error:
         fault = f"{page}: {error}"
-    follow.note(page, result if result and result.steps else None, locks(engine))
+    walkthrough.note_result(page, result if result and result.steps else None, locks_folder(engine))
     if fault:
         pytest.fail(fault, pytrace=False)
     if result and not result.steps:

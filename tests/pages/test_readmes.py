@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from drydock import example as examples
-from drydock.engine import Engine
-from drydock.follow import MOMENT
-from drydock.names import alone
-from drydock.record import at_home
-from drydock.shell import Bash
-from drydock.testing import locks
+from drydock.engine.client import Engine
+from drydock.model import example as examples
+from drydock.replay.replay import reader_environment
+from drydock.replay.reservations import reserve_names
+from drydock.replay.shell import Bash
+from drydock.replay.walkthrough import MOMENT
+from drydock.testing.plugin import locks_folder
 
-EXAMPLES = examples.load()
+EXAMPLES = examples.load_examples()
 #: Seconds that a command may take.
 LIMIT = 300.0
 #: How often a server that is only starting is asked again.
@@ -67,11 +67,11 @@ def test_readme(name: str, engine: Engine, tmp_path: Path) -> None:
     asked = commands(EXAMPLES[name].read("README.md"))
     ends = ENDS.get(name, {})
     reader = tmp_path / "reader"
-    env = at_home(engine, reader)
+    env = reader_environment(engine, reader)
     tries = TRIES
     assert asked
     assert ends.keys() <= set(asked)
-    with alone(engine, locks(engine), [name]) as names, Bash(reader, env) as bash:
+    with reserve_names(engine, locks_folder(engine), [name]) as names, Bash(reader, env) as bash:
         bash.run(f"cd {EXAMPLES[name].copy_to(reader)}", MOMENT)
         for command in asked:
             if command in GO_ON:

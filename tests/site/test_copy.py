@@ -8,7 +8,7 @@ import pytest
 from browsing import Site
 from playwright.sync_api import Browser
 
-from drydock.transcript import Step, parse, unescape
+from drydock.model.transcript import Step, parse_transcript, unescape_line
 
 #: Logs each word that a command is given, in the place of every program that a transcript calls.
 STUB = """
@@ -56,7 +56,7 @@ def _steps(site: Site, link: str, shown: str) -> list[Step]:
     """Return the steps that a block shows, of the transcript that its caption links to."""
     published = site.folder / "_examples" / link.rpartition("_examples/")[2]
     found, left = [], f"{shown}\n"  # empty lines at the end of a block are not shown
-    for step in parse(published.read_text(encoding="utf-8"), link).steps:
+    for step in parse_transcript(published.read_text(encoding="utf-8"), link).steps:
         text = _text(step)
         if left.startswith(text):
             found.append(step)
@@ -67,7 +67,7 @@ def _steps(site: Site, link: str, shown: str) -> list[Step]:
 
 def _text(step: Step) -> str:
     status = [f"[exit {step.status}]"] if step.status else []
-    lines = ["$ " + step.command.replace("\n", "\n> "), *map(unescape, step.output), *status]
+    lines = ["$ " + step.command.replace("\n", "\n> "), *map(unescape_line, step.output), *status]
     return "".join(f"{line}\n" for line in lines)
 
 

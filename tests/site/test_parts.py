@@ -12,7 +12,7 @@ from browsing import Site
 from playwright.sync_api import Browser, Page
 from test_pages import SHIFT, SHIFT_SEEN
 
-from drydock.site.fold import LONG
+from drydock.site.blocks.fold import LONG
 
 #: Two pages with the same choice, and how the second tab of the first is called in an address.
 FIRST, SECOND, NAME = "how-to/publish-ports.html", "concepts/vm-vs-container.html", "publish-with-compose"

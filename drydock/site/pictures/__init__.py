@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final
 from docutils import nodes
 from markupsafe import Markup
 
-from drydock.evidence import KINDS, TIMED, Scalar, Table
-from drydock.example import Example
-from drydock.site import units
-from drydock.site.captions import Caption, badge
-from drydock.site.late import held
+from drydock.model.evidence import KINDS, TIMED, Scalar, Table
+from drydock.model.example import Example
+from drydock.site.blocks.captions import Caption, run_badge
 from drydock.site.pictures import chart, layers, lifecycle, network, timeline
-from drydock.site.sentences import Said
-from drydock.site.shelf import shelf
-from drydock.site.tables import rows
+from drydock.site.render import units
+from drydock.site.render.deferred import defer
+from drydock.site.render.inline import InlineText
+from drydock.site.render.tables import text_table
+from drydock.site.repository import get_repository
 
 if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
@@ -51,11 +51,11 @@ def picture(env: BuildEnvironment, example: Example, name: str, caption: str = "
     :raises MissingError: no such table.
     :raises MalformedError: the evidence does not parse.
     """
-    found = shelf(env).evidence(example).table(name)
+    found = get_repository(env).evidence(example).table(name)
     unique = f"drydock-picture-{env.new_serialno('drydock-picture')}"
     opened = [
         _raw(Markup('<figure class="drydock-block drydock-picture drydock-{}"><figcaption>').format(found.kind)),
-        held(Caption(example.slug, "", caption, badge(env, example))),
+        defer(Caption(example.slug, "", caption, run_badge(env, example))),
         _raw(Markup("</figcaption>")),
     ]
     if found.kind == "grid":  # it is a table
@@ -78,15 +78,15 @@ def _grid(found: Table) -> nodes.Node:
     columns = list(dict.fromkeys(str(row["column"]) for row in found.rows))
     cells = {(row["row"], row["column"]): str(row["cell"]) for row in found.rows}
     heads = dict.fromkeys(str(row["row"]) for row in found.rows)
-    body = [[Said(head), *(Said(cells[head, column]) for column in columns)] for head in heads]
-    return rows(["", *columns], body, "drydock-grid", stub=True)
+    body = [[InlineText(head), *(InlineText(cells[head, column]) for column in columns)] for head in heads]
+    return text_table(["", *columns], body, "drydock-grid", stub=True)
 
 
 def text_of(found: Table) -> nodes.Node:
     """Return the rows of `found` as they are, with units."""
     head = [HEADINGS.get(column, column.capitalize()) for column in KINDS[found.kind]]
-    body = [[Said(_cell(column, row[column])) for column in KINDS[found.kind]] for row in found.rows]
-    return rows(head, body, "drydock-rows")
+    body = [[InlineText(_cell(column, row[column])) for column in KINDS[found.kind]] for row in found.rows]
+    return text_table(head, body, "drydock-rows")
 
 
 def _cell(column: str, value: Scalar) -> str:
@@ -95,5 +95,5 @@ def _cell(column: str, value: Scalar) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float) and column in ("bytes", *TIMED):
-        return units.size(value) if column == "bytes" else units.duration(value)
+        return units.format_size(value) if column == "bytes" else units.format_duration(value)
     return str(value)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from markupsafe import Markup
 
-from drydock.evidence import Row
+from drydock.model.evidence import Row
 
 
 def number(row: Row, column: str) -> float:

@@ -6,19 +6,19 @@ from collections.abc import Callable
 
 from markupsafe import Markup
 
-from drydock.evidence import Table
-from drydock.site import units
+from drydock.model.evidence import Table
 from drydock.site.pictures.bars import bar, joined, longest, number
+from drydock.site.render import units
 
 
 def sizes(table: Table, unique: str) -> Markup:
     """Return a bar per image, as long as it is large."""
-    return _chart(table, "image", "bytes", units.size, "Sizes of images")
+    return _chart(table, "image", "bytes", units.format_size, "Sizes of images")
 
 
 def durations(table: Table, unique: str) -> Markup:
     """Return a bar per row, as long as it took."""
-    return _chart(table, "label", "seconds", units.duration, "Durations")
+    return _chart(table, "label", "seconds", units.format_duration, "Durations")
 
 
 def _chart(table: Table, label: str, column: str, shown: Callable[[float], str], title: str) -> Markup:

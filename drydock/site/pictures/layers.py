@@ -8,9 +8,9 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from drydock.evidence import Row, Scalar, Table
-from drydock.site import units
+from drydock.model.evidence import Row, Scalar, Table
 from drydock.site.pictures.bars import bar, joined, line, longest, number
+from drydock.site.render import units
 
 BASE = Markup('<div class="drydock-divider">the base image</div>')
 
@@ -59,11 +59,13 @@ def _layer(row: Row, shared: set[Scalar], most: float, several: bool) -> Markup:
     held = row["layer"] in shared
     note = (" · shared" if held else " · only here") if several else ""
     quiet = held or (bool(row["base"]) and not several)
-    return bar(str(row["instruction"]), units.size(size) + note, size / most, "layer", "quiet" if quiet else "own")
+    return bar(
+        str(row["instruction"]), units.format_size(size) + note, size / most, "layer", "quiet" if quiet else "own"
+    )
 
 
 def _total(rows: list[Row]) -> str:
-    return units.size(sum(number(row, "bytes") for row in rows))
+    return units.format_size(sum(number(row, "bytes") for row in rows))
 
 
 def _said(image: str, rows: list[Row]) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from drydock.evidence import Row, Table
-from drydock.site import units
+from drydock.model.evidence import Row, Table
 from drydock.site.pictures.bars import joined, number
+from drydock.site.render import units
 
 #: The status of a program that was ended by SIGKILL: the engine lost its patience.
 KILLED = 137
@@ -20,10 +20,8 @@ def draw(table: Table, unique: str) -> Markup:
 
 def _strip(row: Row, most: float) -> Markup:
     ready, stop = (100 * number(row, column) / most for column in ("ready", "stop"))
-    said = (
-        f"ready after {units.duration(number(row, 'ready'))}, ended {units.duration(number(row, 'stop'))} "
-        f"after {row['signal']}, exit {row['exit']}"
-    )
+    up, down = (units.format_duration(number(row, column)) for column in ("ready", "stop"))
+    said = f"ready after {up}, ended {down} after {row['signal']}, exit {row['exit']}"
     return Markup(
         '<div class="drydock-bar drydock-strip" role="img" aria-label="{}: {}"><span class="drydock-label">{}</span> '
         '<span class="drydock-value">{}</span><span class="drydock-track">'

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from drydock.evidence import Row, Table
+from drydock.model.evidence import Row, Table
 from drydock.site.pictures.bars import joined
 
 #: The width of the map, and of what stands in it, in the units of its own.

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from drydock.evidence import Row, Table
-from drydock.site import units
+from drydock.model.evidence import Row, Table
 from drydock.site.pictures.bars import bar, joined, longest, number
+from drydock.site.render import units
 
 
 def draw(table: Table, unique: str) -> Markup:
@@ -57,7 +57,7 @@ def _step(row: Row, most: float) -> Markup:
     if row["state"] == "cached":
         return bar(str(row["step"]), "cached", 0, "cached")
     seconds = number(row, "seconds")
-    return bar(str(row["step"]), f"ran {units.duration(seconds)}", seconds / most, "own")
+    return bar(str(row["step"]), f"ran {units.format_duration(seconds)}", seconds / most, "own")
 
 
 def _ran(rows: list[Row]) -> list[Row]:
@@ -68,4 +68,4 @@ def _said(steps: list[Row]) -> str:
     ran = _ran(steps)
     if not ran:
         return f"all {len(steps)} steps cached"
-    return f"{len(ran)} of {len(steps)} steps ran, {units.duration(sum(number(row, 'seconds') for row in ran))}"
+    return f"{len(ran)} of {len(steps)} steps ran, {units.format_duration(sum(number(row, 'seconds') for row in ran))}"

@@ -1,0 +1,5 @@
+"""One container engine and what is on it."""
+
+from drydock.engine.client import Engine
+
+__all__ = ["Engine"]

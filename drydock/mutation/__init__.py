@@ -1,0 +1,1 @@
+"""Small faults in copies of the examples, each of which a test has to notice."""

@@ -1,0 +1,1 @@
+"""Runs the steps of a transcript or of a page on an engine."""

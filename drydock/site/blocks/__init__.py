@@ -1,0 +1,1 @@
+"""Blocks on a page: their directives, captions and code."""

@@ -1,0 +1,119 @@
+"""What stands above a block or a picture: its example, its file, when it was last run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+from markupsafe import Markup, escape
+
+from drydock.model.evidence import Run
+from drydock.model.example import Example
+from drydock.site import pages
+from drydock.site.examples.publish import FOLDER, published_uri, publishes_files
+from drydock.site.outputs import repository_links
+from drydock.site.pages import Block
+from drydock.site.render.inline import InlineText, to_html, to_text
+from drydock.site.repository import get_repository
+
+if TYPE_CHECKING:
+    from sphinx.builders import Builder
+    from sphinx.environment import BuildEnvironment
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A caption.
+
+    :ivar slug: the example; it is linked, and so is its zip, unless the page is its own.
+    :ivar path: the file that is shown, or "".
+    :ivar said: what else is said: a region's name, or an author's words, with code in backticks.
+    """
+
+    slug: str
+    path: str
+    said: str
+    badge: InlineText
+
+    def html(self, builder: Builder, docname: str) -> Markup:
+        """Return it as HTML on the page `docname`, with links to all that `builder` has."""
+        own = docname == pages.example_docname(self.slug)
+        uri = builder.get_relative_uri(docname, pages.example_docname(self.slug))
+        home = _link(uri, self.slug)
+        file: str = escape(self.path)
+        download = ""
+        if publishes_files(builder) and self.path:
+            uri = published_uri(builder, docname, f"{FOLDER}/{self.slug}/{self.path}")
+            file = _link(uri, self.path)
+            if not own:  # that page begins with the zip
+                uri = published_uri(builder, docname, f"{FOLDER}/{self.slug}.zip")
+                download = (
+                    f' <a class="reference download internal drydock-zip" download="" href="{escape(uri)}">zip'
+                    f'<span class="drydock-unseen"> of the example {escape(self.slug)}</span></a>'
+                )
+            if repository_links.host(builder.config.drydock_repository):
+                # It has no class, which a page of a hundred blocks would weigh.
+                download += f' <a href="#{repository_links.ANCHOR}">did not work?</a>'
+        named = " / ".join(part for part in ("" if own else home, file) if part)
+        said = " · ".join(part for part in (named, to_html(self.said)) if part)
+        head = f'<span class="drydock-name">{said}</span> {self.badge.html()}{download}'
+        return Markup(f'<p class="drydock-caption">{head}</p>')
+
+    def markdown(self, builder: Builder, docname: str) -> str:
+        """Return its text; a block's leads to its file."""
+        if not self.path:
+            return f"{' · '.join(filter(None, [self.slug, to_text(self.said)]))} {self.badge.text}"
+        path = f"{self.slug}/{self.path}"
+        link = f"[{path}]({published_uri(builder, docname, f'{FOLDER}/{path}')})"
+        return " · ".join(filter(None, [link, self.said, self.badge.text]))
+
+    def nodes(self) -> list[nodes.Node]:
+        """Return its text."""
+        named = " / ".join(filter(None, [self.slug, self.path]))
+        text = " · ".join(filter(None, [named, to_text(self.said)]))
+        return [nodes.paragraph("", f"{text} {self.badge.text}")]
+
+
+def _link(uri: str, text: str) -> str:
+    return f'<a class="reference internal" href="{escape(uri)}">{escape(text)}</a>'
+
+
+def run_badge(env: BuildEnvironment, example: Example, block: Block | None = None) -> InlineText:
+    """Return what the evidence says of `example`: on which engine and when it was last run, as it is now.
+
+    :param block: the block that it stands at; of a transcript it says whether that was skipped.
+    :raises MalformedError: the evidence does not parse.
+    """
+    run = get_repository(env).evidence(example).run
+    doubt = _doubt(run, get_repository(env).digest(example), block)
+    if run is None or doubt:
+        return InlineText(doubt, kind="drydock-badge drydock-doubt")
+    bases = ", stand-ins" if run.engine.get("base_images") == "stand-ins" else ""
+    return InlineText(f"run on {engine_label(run)}{bases} · {run.date}", engine_facts(run), "drydock-badge")
+
+
+def _doubt(run: Run | None, digest: str, block: Block | None) -> str:
+    """Return why `run` does not speak for the example with the `digest`, or for the transcript in `block`; else ""."""
+    if run is None:
+        return "not run yet"
+    if run.digest != digest:
+        return "changed since it was run"
+    if block is None or block.kind != "transcript":
+        return ""
+    replayed = run.transcripts.get(PurePosixPath(block.path).stem)
+    if replayed is None:
+        return "not run yet"
+    return "" if replayed.outcome == "passed" else f"{replayed.outcome} on {engine_label(run)}: {replayed.reason}"
+
+
+def engine_label(run: Run) -> str:
+    """Return the engine of `run` as its readers call it: ``Docker 28.5.2``."""
+    return f"{run.engine.get('name', 'engine')} {run.engine.get('version', '')}".strip()
+
+
+def engine_facts(run: Run) -> str:
+    """Return what else the evidence says of the engine of `run`, for a tooltip."""
+    known = [f"{key.replace('_', ' ')}: {value}" for key, value in run.engine.items() if key not in ("name", "version")]
+    return ", ".join([f"{engine_label(run)} on {run.date}", *known])

@@ -1,0 +1,159 @@
+"""What an author writes on a page: directives for blocks, pictures and lists, and the role for measures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, final
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from drydock.errors import MalformedError, MissingError
+from drydock.model.example import Example
+from drydock.site.blocks.captions import engine_facts, run_badge
+from drydock.site.blocks.code import file_block, page_link, transcript_block
+from drydock.site.examples import gallery
+from drydock.site.examples.publish import zip_link
+from drydock.site.pages import FOLDER
+from drydock.site.pictures import picture
+from drydock.site.render import units
+from drydock.site.render.inline import InlineText, inline_nodes
+from drydock.site.repository import get_repository
+from drydock.site.warn import warn_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from docutils.nodes import system_message
+
+
+def _names(argument: str | None) -> list[str]:
+    return [name.strip() for name in (argument or "").split(",") if name.strip()]
+
+
+class ExampleDirective(SphinxDirective):
+    """A directive that shows something of an example. An author's mistake leaves nothing in its place."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    @final
+    def run(self) -> list[nodes.Node]:
+        """Return what `shown` returns; report its errors where the directive stands."""
+        try:
+            return self.shown()
+        except (MissingError, MalformedError) as error:
+            warn_of(error, self.env, self.get_location())
+            return []
+
+    def shown(self) -> list[nodes.Node]:
+        """Return the nodes to show.
+
+        :raises MissingError: the directive names something that there is not.
+        :raises MalformedError: what it names does not parse.
+        """
+        raise NotImplementedError
+
+    def split_argument(self) -> tuple[Example, str]:
+        """Return the example and the rest of an argument ``slug/rest``; the page depends on the example from here on.
+
+        :raises MissingError: there is no such example, or no rest.
+        """
+        slug, _, rest = self.arguments[0].partition("/")
+        if not rest or not slug:
+            raise MissingError(f"{self.arguments[0]!r} names nothing in an example; write slug/name")
+        return self.example(slug), rest
+
+    def example(self, slug: str) -> Example:
+        """Return the example `slug`; the page depends on it from here on.
+
+        :raises MissingError: there is no such example.
+        """
+        found = get_repository(self.env).example(slug)
+        get_repository(self.env).depend(self.env, found)
+        return found
+
+
+class FileDirective(ExampleDirective):
+    """``{example} slug/path``: a file of an example, or one of its regions."""
+
+    option_spec: ClassVar[dict[str, Callable[[str], str]]] = {
+        "region": directives.unchanged_required,
+        "lexer": directives.unchanged_required,
+    }
+
+    def shown(self) -> list[nodes.Node]:
+        """Return the file's block."""
+        example, path = self.split_argument()
+        region, lexer = self.options.get("region", ""), self.options.get("lexer", "")
+        return [file_block(self.env, example, path, region, lexer)]
+
+
+class TranscriptDirective(ExampleDirective):
+    """``{transcript} slug/name``: a transcript of an example, or some of its steps."""
+
+    option_spec: ClassVar[dict[str, Callable[[str], list[str]]]] = {"steps": _names}
+
+    def shown(self) -> list[nodes.Node]:
+        """Return the transcript's block."""
+        example, name = self.split_argument()
+        return [transcript_block(self.env, example, name, self.options.get("steps", ()))]
+
+
+class PictureDirective(ExampleDirective):
+    """``{picture} slug:name``: a table of the evidence, drawn."""
+
+    option_spec: ClassVar[dict[str, Callable[[str], str]]] = {"caption": directives.unchanged_required}
+
+    def shown(self) -> list[nodes.Node]:
+        """Return the picture."""
+        slug, _, name = self.arguments[0].partition(":")
+        return picture(self.env, self.example(slug.strip()), name.strip(), self.options.get("caption", ""))
+
+
+class ExamplesDirective(ExampleDirective):
+    """``{examples}``: every example with its idea and what was proven of it."""
+
+    required_arguments = 0
+
+    def shown(self) -> list[nodes.Node]:
+        """Return a list of the examples, each with a link to its own page."""
+        # The generated index names all examples: the list is made anew when one comes or goes.
+        self.env.note_dependency(f"{FOLDER}/index.md")
+        items = [self._item(self.example(slug)) for slug in get_repository(self.env).examples]
+        self.env.metadata[self.env.docname][gallery.KEY] = True
+        return [nodes.bullet_list("", *items, classes=["drydock-examples"], **{gallery.KEY: True})] if items else []
+
+    def _item(self, example: Example) -> nodes.list_item:
+        run = get_repository(self.env).evidence(example).run
+        upheld = sum(claim.outcome == "passed" for claim in run.claims.values()) if run else 0
+        counted = f"{upheld} {'claim' if upheld == 1 else 'claims'} upheld · "
+        title = nodes.paragraph("", "", page_link(self.env, example.slug, example.title), classes=["drydock-title"])
+        idea = nodes.paragraph("", "", *inline_nodes(example.idea))
+        proof = nodes.paragraph("", counted, classes=["drydock-proof"])
+        download = zip_link(example.slug, "zip", f" of the example {example.slug}")
+        proof += [*run_badge(self.env, example).nodes(), nodes.Text(" "), download]
+        return nodes.list_item("", title, idea, proof, **{gallery.KEY: example.slug})
+
+
+class MeasuredRole(SphinxRole):
+    """``{measured}`slug:name` ``: a measure from the evidence, with its engine and date as a tooltip."""
+
+    def run(self) -> tuple[list[nodes.Node], list[system_message]]:
+        """Return the measure's value; report an author's mistake where the role stands."""
+        try:
+            return self._shown(), []
+        except (MissingError, MalformedError) as error:
+            warn_of(error, self.env, self.get_location())
+            return [], []
+
+    def _shown(self) -> list[nodes.Node]:
+        slug, _, name = self.text.partition(":")
+        example = get_repository(self.env).example(slug.strip())
+        get_repository(self.env).depend(self.env, example)
+        evidence = get_repository(self.env).evidence(example)
+        measure = evidence.measure(name.strip())
+        assert evidence.run is not None  # else there were no measures
+        return InlineText(
+            units.format_measure(measure), f"measured on {engine_facts(evidence.run)}", "drydock-measured"
+        ).nodes()

@@ -1,0 +1,94 @@
+"""What is not all on the screen at once: long transcripts, and tabs.
+
+Of a long transcript is seen how it begins, how it ends, and every step that failed.
+What is folded is in the page, so that a browser's own search finds it and opens it, and the button copies it. Style
+sheets do the rest: no script is needed, and on paper everything is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from docutils import nodes
+from sphinx.writers.html5 import HTML5Translator
+from sphinx_design.tabs import sd_tab_input, sd_tab_label
+
+from drydock.site.examples.publish import publishes_files
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+KEY: Final = "drydock_folds"
+#: A transcript of more lines is folded. On the pages written by hand hardly any is; on those of examples, one in five.
+LONG: Final = 32
+#: So many lines are seen at its beginning; at its end it is the last step.
+BEGINNING: Final = 14
+#: Fewer lines than these are not worth a click.
+LEAST: Final = 6
+
+Range = tuple[int, int]
+
+
+def fold_ranges(steps: Sequence[tuple[int, bool]]) -> list[Range]:
+    """Return which lines of a transcript are folded, each range as its first line and the one after its last.
+
+    :param steps: of each step how many lines it has, and whether it failed.
+    """
+    if sum(lines for lines, _ in steps) <= LONG:
+        return []
+    ranges = groupby(_lines(steps), key=lambda line: line[1])
+    found = [[number for number, _ in group] for folded, group in ranges if folded]
+    return [(group[0], group[-1] + 1) for group in found if len(group) >= LEAST]
+
+
+def _lines(steps: Sequence[tuple[int, bool]]) -> Iterator[tuple[int, bool]]:
+    """Yield the number of each line, and whether it may be folded."""
+    number = 0
+    for index, (lines, failed) in enumerate(steps):
+        may = index < len(steps) - 1 and not failed
+        yield from ((line, may and line >= BEGINNING) for line in range(number, number + lines))
+        number += lines
+
+
+def visit_literal_block(translator: HTML5Translator, node: nodes.literal_block) -> None:
+    """Write a block as Sphinx does, and fold what is to be folded."""
+    try:
+        HTML5Translator.visit_literal_block(translator, node)
+    except nodes.SkipNode:
+        if KEY in node and publishes_files(translator.builder):
+            translator.body[-1] = _folded(translator.body[-1], node[KEY])
+        raise
+
+
+def _folded(html: str, ranges: Iterable[Range]) -> str:
+    """Return a block with `ranges` of its lines folded. Pygments closes in each line what it opens there."""
+    head, _, rest = html.partition("<pre>")
+    code, _, tail = rest.partition("</pre>")
+    lines = code.splitlines(keepends=True)
+    for start, stop in reversed(list(ranges)):
+        more = f"{stop - start} more lines"  # no text of the block, which is what the button copies
+        lines[start:stop] = [
+            f'<label class="drydock-fold" data-more="{more}"><input type="checkbox" aria-label="{more}"></label>',
+            f'<span class="drydock-rest" hidden="until-found">{"".join(lines[start:stop])}</span>',
+        ]
+    return f"{head}<pre>{''.join(lines)}</pre>{tail}"
+
+
+def spread(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Show the tabs of a page one after the other in an e-book, whose readers have nothing to switch them with."""
+    if publishes_files(app.builder):
+        return
+    for tabs in doctree.findall(nodes.container):
+        if "sd-tab-set" in tabs["classes"]:
+            tabs["classes"].remove("sd-tab-set")
+            tabs[:] = [_seen(part) for part in tabs.children if not isinstance(part, sd_tab_input)]
+
+
+def _seen(part: nodes.Node) -> nodes.Node:
+    if isinstance(part, sd_tab_label):
+        return nodes.rubric("", "", *part.children, ids=part["ids"])
+    if isinstance(part, nodes.container):
+        part["classes"].remove("sd-tab-content")
+    return part

@@ -1,0 +1,87 @@
+"""Highlighting: which lexer a file takes, and one for transcripts."""
+
+# Pygments has no types.
+# mypy: disable-error-code="import-untyped, misc"
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import ClassVar, Final
+
+from pygments.lexer import Lexer, do_insertions
+from pygments.lexers import get_lexer_for_filename
+from pygments.lexers.configs import DockerLexer
+from pygments.lexers.data import YamlLexer
+from pygments.lexers.shell import BashLexer
+from pygments.token import Generic, _TokenType
+from pygments.util import ClassNotFound
+
+#: Stands before a line of output that would read as a prompt or a status. It has no width, and HTML does not get it.
+SHIELD = "\N{WORD JOINER}"
+#: Where a file's name says less, or something else, than Pygments takes it to say; and what most files are, for
+#: Pygments looks through hundreds of lexers.
+BY_SUFFIX = {".console": "console", ".sql": "sql", ".txt": "text", ".conf": "nginx", ".env": "bash", ".html": "html"}
+BY_SUFFIX |= {".py": "python", ".go": "go", ".yaml": "yaml", ".json": "json", ".toml": "toml", ".sh": "bash"}
+BY_SUFFIX |= {".mod": "text", ".sum": "text", ".js": "javascript", ".c": "c", ".jq": "text", ".yml": "yaml"}
+#: What most blocks are. Sphinx knows a lexer that it was told of; for any other, Pygments looks again for each block.
+FREQUENT: Final[dict[str, type[Lexer]]] = {"docker": DockerLexer, "yaml": YamlLexer}
+
+_BASH = BashLexer()
+
+Tokens = Iterator[tuple[int, _TokenType, str]]
+
+
+def guess_lexer(path: str, text: str) -> str:
+    """Return the lexer for the file `path` with the content `text`; ``text`` when nothing is known of it."""
+    name = PurePosixPath(path).name
+    if name.startswith("Dockerfile") or name.endswith(".Dockerfile"):
+        return "docker"
+    shebang = re.match(r"#!.*\b(bash|sh|python|node)", text)
+    if shebang:
+        return {"python": "python", "node": "js"}.get(shebang[1], "bash")
+    suffix = PurePosixPath(name).suffix
+    if suffix in BY_SUFFIX or not suffix:
+        return BY_SUFFIX.get(suffix, "text")
+    try:
+        return str(get_lexer_for_filename(name).aliases[0])
+    except ClassNotFound:
+        return "text"
+
+
+class ConsoleLexer(Lexer):
+    """Tells commands from output by the two prompts of a transcript, so that copying yields the commands only.
+
+    Pygments' own takes any line of output that begins with ``#`` for a command, and there BuildKit begins its lines.
+    """
+
+    name = "Transcript"
+    aliases: ClassVar[list[str]] = ["console"]
+
+    def get_tokens_unprocessed(self, text: str) -> Tokens:
+        """Return the tokens of `text`, without the shields."""
+        command: list[str] = []
+        for line in re.findall(r"[^\n]*\n", text):
+            if command and not line.startswith("> "):
+                yield from _command(command)
+                command = []
+            if line.startswith("$ ") or command:
+                command.append(line)
+            else:
+                status = re.fullmatch(r"\[exit \d+\]\n", line)
+                yield 0, Generic.Error if status else Generic.Output, line.removeprefix(SHIELD)
+        yield from _command(command)
+
+
+def _command(lines: list[str]) -> Tokens:
+    code, prompts = "", []
+    for line in lines:
+        prompts.append((len(code), [(0, Generic.Prompt, line[:2])]))
+        code += line[2:]
+    yield from do_insertions(prompts, _BASH.get_tokens_unprocessed(code))
+
+
+def shield_line(line: str) -> str:
+    """Return a line of output so that the lexer does not read it as anything else."""
+    return f"{SHIELD}{line}" if line.startswith(("$ ", "> ", "[exit ")) else line

@@ -1,0 +1,1 @@
+"""Checks of the whole site: the census of blocks, the examples, the commands in prose."""

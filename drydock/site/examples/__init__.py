@@ -1,0 +1,1 @@
+"""The examples' own pages, their list, their files and zips."""

@@ -1,0 +1,91 @@
+"""Every example's files and zip beside the pages, and the links that lead to them."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.util.osutil import relative_uri
+
+from drydock.model.example import Example
+from drydock.site.repository import get_repository
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.builders import Builder
+
+#: The folder of the published files, in the output directory.
+FOLDER = "_examples"
+#: Where the examples' tests are in it. No slug has an underscore.
+TESTS = "_tests"
+
+
+def published_link(slug: str, path: str, text: str) -> nodes.inline:
+    """Return a link to the example's file `path`; it becomes one where the builder publishes files."""
+    return nodes.inline("", text, drydock_target=f"{FOLDER}/{slug}/{path}")
+
+
+def source_of_test(example: Example) -> nodes.inline:
+    """Return a link to the source of the example's test."""
+    return nodes.inline(
+        "", f"tests/examples/{example.test.name}", drydock_target=f"{FOLDER}/{TESTS}/{example.test.name}"
+    )
+
+
+def zip_link(slug: str, text: str, unseen: str = "") -> nodes.inline:
+    """Return a link to the example's zip; it is dropped where the builder publishes no files.
+
+    :param unseen: goes on from `text` for those who hear the page, and hear all its links alike.
+    """
+    link = nodes.inline("", text, drydock_target=f"{FOLDER}/{slug}.zip", drydock_download=True)
+    if unseen:
+        link += nodes.inline("", unseen, classes=["drydock-unseen"])
+    return link
+
+
+def publishes_files(builder: Builder) -> bool:
+    """Say whether `builder` writes a folder of HTML in which other files can lie (an e-book is HTML, but one file)."""
+    return builder.format == "html" and not getattr(builder, "embedded", False)
+
+
+def link_published(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Make the links of one page lead to the published files, or take them out where there are none."""
+    for each in [node for node in doctree.findall(nodes.inline) if "drydock_target" in node]:
+        if publishes_files(app.builder):
+            each.replace_self(_linked(app.builder, docname, each))
+        elif "drydock_download" in each:
+            each.parent.remove(each)
+    if app.builder.format != "html":
+        for node in list(doctree.findall(nodes.abbreviation)):
+            if "drydock_told" in node:
+                node.replace_self(nodes.inline("", node.astext()))
+
+
+def _linked(builder: Builder, docname: str, node: nodes.inline) -> nodes.Node:
+    uri = published_uri(builder, docname, node["drydock_target"])
+    if "drydock_download" in node:
+        return addnodes.download_reference("", "", *node.children, refuri=uri, classes=["drydock-zip"])
+    return nodes.reference("", "", *node.children, refuri=uri, internal=True)
+
+
+def published_uri(builder: Builder, docname: str, path: str) -> str:
+    """Return where the published file `path` is, as the page `docname` has to link it."""
+    return quote(relative_uri(builder.get_target_uri(docname), path))
+
+
+def publish_examples(app: Sphinx, exception: Exception | None) -> None:
+    """Write every example's files and zip into the output directory, in the place of what an earlier build left."""
+    if exception is not None or not publishes_files(app.builder):
+        return
+    folder = app.outdir / FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for example in get_repository(app.env).examples.values():
+        example.copy_to(folder)
+        (folder / f"{example.slug}.zip").write_bytes(example.zip())
+        if example.test.is_file():
+            (folder / TESTS).mkdir(exist_ok=True)
+            shutil.copyfile(example.test, folder / TESTS / example.test.name)

@@ -1,0 +1,1 @@
+"""What the recorded runs proved, as tables and sentences."""

@@ -1,0 +1,161 @@
+"""What proves a page, and the whole site: the claims that a page rests on, and the totals of all runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+from markupsafe import Markup
+from sphinx.util.docutils import SphinxDirective
+
+from drydock.errors import MalformedError
+from drydock.model import walkthroughs
+from drydock.model.evidence import DEFAULT_ENGINE, Claim, Run
+from drydock.site.blocks.captions import engine_facts, engine_label
+from drydock.site.blocks.directives import ExampleDirective
+from drydock.site.checks.census import take_census
+from drydock.site.examples.page import engine_heading
+from drydock.site.pages import current_page, example_docname
+from drydock.site.render.deferred import defer
+from drydock.site.render.inline import InlineText, inline_nodes, to_html, to_markdown
+from drydock.site.repository import get_repository
+from drydock.site.results.walkthroughs import FollowedPage
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.builders import Builder
+    from sphinx.environment import BuildEnvironment
+
+    from drydock.model.example import Example
+
+
+#: A page that rests on more examples than these only links to their claims, which would be most of its weight.
+LISTED = 8
+
+
+class ClaimsDirective(ExampleDirective):
+    """``{claims}``: the claims of every example that the page has named above, to be opened."""
+
+    required_arguments = 0
+
+    def shown(self) -> list[nodes.Node]:
+        """Return a sentence with their count, and a list of them for each example."""
+        known = get_repository(self.env)
+        runs = {example: known.fresh(example) for example in map(known.example, known.named(self.env))}
+        upheld = sum(_upheld(each[DEFAULT_ENGINE]) for each in runs.values() if DEFAULT_ENGINE in each)
+        said = f"This page rests on {upheld} claims, each a test that passed."
+        # A search is to find the pages that tell of it; many rest on a claim that is about something else.
+        lists = nodes.container("", classes=["no-search"])
+        for example, each in runs.items():
+            lists += self._of(example, each, listed=len(runs) <= LISTED)
+        self.env.note_dependency(known.top / walkthroughs.RESULTS)
+        return [nodes.paragraph("", said, classes=["drydock-proof"]), defer(FollowedPage()), lists]
+
+    def _of(self, example: Example, runs: dict[str, Run], *, listed: bool) -> list[nodes.Node]:
+        if not runs:
+            return []
+        on = ", ".join(f"{_upheld(run)} of {len(run.claims)} on {engine_heading(run)}" for run in runs.values())
+        run = runs.get(DEFAULT_ENGINE, next(iter(runs.values())))
+        return [defer(Rests(example.slug, on, tuple(map(_said, run.claims.values())) if listed else ()))]
+
+
+def _said(claim: Claim) -> str:
+    """Return the claim as a line. On which engines it holds is on the example's page."""
+    return claim.sentence + ("" if claim.outcome == "passed" else f" ({claim.outcome}: {claim.reason})")
+
+
+@dataclass(frozen=True)
+class Rests:
+    """The claims of one example that a page rests on.
+
+    :ivar upheld: how many of them were upheld on which engine.
+    :ivar claims: none on a page that rests on too many.
+    """
+
+    slug: str
+    upheld: str
+    claims: tuple[str, ...]
+
+    def html(self, builder: Builder, docname: str) -> Markup:
+        """Return them as a part that opens."""
+        items = Markup("\n").join(Markup("<li><p>{}</p></li>").format(to_html(claim)) for claim in self.claims)
+        uri = builder.get_relative_uri(docname, example_docname(self.slug))
+        if not self.claims:
+            link = Markup('<a class="reference internal" href="{}#claims">{}</a>').format(uri, self.slug)
+            return Markup('<p class="drydock-rests">{}: {}</p>').format(link, self.upheld)
+        return Markup(
+            '<details class="drydock-rests"><summary>{0}: {1}</summary>\n'
+            '<p>Claims of <a class="reference internal" href="{2}">{0}</a></p>\n'
+            '<ul class="simple">\n{3}\n</ul>\n</details>'
+        ).format(self.slug, self.upheld, uri, items)
+
+    def markdown(self, builder: Builder, docname: str) -> str:
+        """Return them as a list."""
+        listed = "\n".join(f"- {to_markdown(claim)}" for claim in self.claims)
+        return "\n\n".join(filter(None, [f"{self.slug}: {self.upheld}", listed]))
+
+    def nodes(self) -> list[nodes.Node]:
+        """Return them as a list."""
+        items = [nodes.list_item("", nodes.paragraph("", "", *inline_nodes(claim))) for claim in self.claims]
+        return [nodes.paragraph("", f"{self.slug}: {self.upheld}"), *([nodes.bullet_list("", *items)] if items else [])]
+
+
+def _upheld(run: Run) -> int:
+    return sum(claim.outcome == "passed" for claim in run.claims.values())
+
+
+def _replayed(run: Run) -> int:
+    return sum(each.steps for each in run.transcripts.values() if each.outcome == "passed")
+
+
+class TotalsDirective(SphinxDirective):
+    """``{totals}``: blocks, commands, claims, engines, date. Their place is held until all pages are read."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return what holds their place."""
+        current_page(self.env).census = True
+        return [nodes.container("", drydock_totals=True)]
+
+
+def show(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Put the totals where their place was held."""
+    for node in list(doctree.findall(nodes.container)):
+        if "drydock_totals" in node:
+            node.replace_self(_totals(app.env))
+
+
+def _totals(env: BuildEnvironment) -> nodes.Node:
+    census = take_census(env)
+    runs = [_fresh(env, example) for example in get_repository(env).examples.values()]
+    engines = {key: engine_heading(run) for each in runs for key, run in each.items()}
+    default = sorted((each[DEFAULT_ENGINE] for each in runs if DEFAULT_ENGINE in each), key=lambda run: run.date)
+    lines: list[list[nodes.Node]] = [
+        _number(census.blocks, nodes.Text("code blocks, all of them from tested examples")),
+        _number(sum(map(_replayed, default)), nodes.Text("commands run, their output compared")),
+        _number(sum(_upheld(run) for run in default), nodes.Text("claims, each asserted by a test")),
+        _number(
+            len(engines), *InlineText("engine" if len(engines) == 1 else "engines", ", ".join(engines.values())).nodes()
+        ),
+    ]
+    if default:
+        last = default[-1]
+        lines.append(_fact(last.date, *InlineText(f"last run, on {engine_label(last)}", engine_facts(last)).nodes()))
+    items = [nodes.list_item("", nodes.paragraph("", "", *line)) for line in lines]
+    return nodes.bullet_list("", *items, classes=["drydock-totals"])
+
+
+def _fresh(env: BuildEnvironment, example: Example) -> dict[str, Run]:
+    """Return its runs; none where `checks` has said why there are none."""
+    try:
+        return get_repository(env).fresh(example)
+    except MalformedError:
+        return {}
+
+
+def _number(value: int, *what: nodes.Node) -> list[nodes.Node]:
+    return _fact(f"{value:,}", *what)
+
+
+def _fact(value: str, *what: nodes.Node) -> list[nodes.Node]:
+    return [nodes.strong("", value), nodes.Text(" "), *what]

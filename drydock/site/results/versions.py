@@ -1,0 +1,66 @@
+"""``{versions}``: the base images and programs that are current, with their sources and who uses them."""
+
+from __future__ import annotations
+
+from docutils import nodes
+
+from drydock.errors import MissingError, did_you_mean
+from drydock.model.example import Example
+from drydock.model.versions import FILE, Base, Program, Versions, image_users, load_versions
+from drydock.site.blocks.code import page_link
+from drydock.site.blocks.directives import ExampleDirective
+from drydock.site.pages import FOLDER
+from drydock.site.render.inline import inline_nodes
+from drydock.site.render.tables import Cell, node_table
+from drydock.site.repository import get_repository
+
+
+class VersionsDirective(ExampleDirective):
+    """``{versions} bases`` or ``{versions} programs``: a table of what is current."""
+
+    def shown(self) -> list[nodes.Node]:
+        """Return the table."""
+        top = get_repository(self.env).top
+        self.env.note_dependency(top / FILE)
+        self.env.note_dependency(f"{FOLDER}/index.md")
+        found = load_versions(top)
+        tables = {
+            "bases": lambda: node_table(BASES, self._bases(found), "drydock-versions"),
+            "programs": lambda: node_table(PROGRAMS, [_program(each) for each in found.programs], "drydock-versions"),
+        }
+        asked = self.arguments[0]
+        if asked not in tables:
+            raise MissingError(f"no versions of {asked!r}{did_you_mean(asked, tables)}")
+        return [tables[asked]()]
+
+    def _bases(self, found: Versions) -> list[list[Cell]]:
+        using = image_users(get_repository(self.env).examples.values())
+        return [self._base(base, using.get(base.image, [])) for base in found.bases.values()]
+
+    def _base(self, base: Base, examples: list[Example]) -> list[Cell]:
+        links = [page_link(self.env, example.slug, example.slug) for example in examples]
+        between = [[link, nodes.Text(", ")] for link in links]
+        ends = base.ends.isoformat() if base.ends else "not announced"
+        return [
+            [nodes.literal("", base.image)],
+            inline_nodes(base.release),
+            [nodes.Text(ends), *_note(base.note)],
+            [node for pair in between for node in pair][:-1] or [nodes.Text("no example yet")],
+            _source(base),
+        ]
+
+
+BASES = ["Image", "What is in it", "Supported until", "Used by", "Checked"]
+PROGRAMS = ["Program", "Newest version", "Checked"]
+
+
+def _program(program: Program) -> list[Cell]:
+    return [inline_nodes(program.name), [nodes.Text(program.version), *_note(program.note)], _source(program)]
+
+
+def _note(note: str) -> list[nodes.Node]:
+    return [nodes.Text("; "), *inline_nodes(note)] if note else []
+
+
+def _source(row: Base | Program) -> list[nodes.Node]:
+    return [nodes.reference("", row.checked.isoformat(), refuri=row.source)]

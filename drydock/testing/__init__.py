@@ -1,0 +1,1 @@
+"""The pytest plugin, and what becomes of the tests of a run."""
