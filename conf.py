@@ -19,8 +19,8 @@ smartquotes = False
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 
-# Where the site will be, and where its source is, if they are known: for canonical links, a sitemap, a feed, and for
-# links to edit a page and to say what did not work.
+# Where the site will be, and where its source is, if they are known: for canonical links, a sitemap, and for links
+# to edit a page and to say what did not work.
 html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", os.environ.get("DRYDOCK_URL", ""))
 drydock_repository = os.environ.get("DRYDOCK_REPOSITORY", "")
 

@@ -28,7 +28,7 @@ from drydock.site.checks.census import CensusDirective
 from drydock.site.examples import exercise, gallery, generate, publish
 from drydock.site.examples.exercise import ExerciseDirective
 from drydock.site.examples.page import ExamplePageDirective
-from drydock.site.outputs import feed, markdown, metadata, moved, repository_links, search
+from drydock.site.outputs import markdown, metadata, repository_links, search
 from drydock.site.outputs.colours import Formatter
 from drydock.site.render import deferred
 from drydock.site.results import claims, walkthroughs
@@ -93,8 +93,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("env-updated", census.showing)
     app.connect("env-updated", gallery.regrouped)
     app.connect("env-updated", glossary.changed)
-    app.connect("env-updated", feed.check)
-    app.connect("env-updated", moved.check)
     # While it writes them, maybe in parallel.
     app.connect("doctree-resolved", census.show)
     app.connect("doctree-resolved", claims.show)
@@ -106,15 +104,12 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("doctree-resolved", fold.spread)
     app.connect("doctree-resolved", deferred.render_deferred)
     app.connect("html-page-context", metadata.tell)
-    app.connect("html-page-context", feed.tell)
     app.connect("html-page-context", repository_links.tell)
     app.connect("html-page-context", metadata.lighten)
     app.setup_extension(f"{__name__}.outputs.navigation")
     app.connect("build-finished", publish.publish_examples)
     app.connect("build-finished", exercise.publish)
     app.connect("build-finished", metadata.finish)
-    app.connect("build-finished", feed.write)
-    app.connect("build-finished", moved.write)
     app.connect("build-finished", search.write)
     app.connect("build-finished", census.finish)
 

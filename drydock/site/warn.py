@@ -23,7 +23,7 @@ class Subtype(Enum):
     """The kinds of mistakes; ``suppress_warnings`` knows them as ``example.missing`` and so on."""
 
     MISSING = "missing"
-    """Something is named that there is not: an example, file, region, transcript, step, measure, table, or new page."""
+    """Something is named that there is not: an example, file, region, transcript, step, measure, or table."""
     UNBOUND = "unbound"
     """A block that no example owns, or fewer blocks than the floor kept in git asks for."""
     ORPHAN = "orphan"
@@ -31,7 +31,7 @@ class Subtype(Enum):
     STALE = "stale"
     """An example without evidence, or with evidence that speaks of other files."""
     MALFORMED = "malformed"
-    """A transcript, region, README, evidence, changelog or list of moved pages that does not parse."""
+    """A transcript, region, README or evidence that does not parse."""
     COMMAND = "command"
     """A command in prose that the engine's command line does not know."""
 

@@ -31,12 +31,7 @@ def pages(config: pytest.Config) -> list[str]:
     """Return the pages of the site, as paths in its folder."""
     folder = Path(config.getoption("--site"))
     found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.html"))
-    return [path for path in found if not path.startswith(("_static/", "_examples/")) and not _has_moved(folder / path)]
-
-
-def _has_moved(page: Path) -> bool:
-    """Say whether it only leads to where a page is now."""
-    return "_static/moved.js" in page.read_text(encoding="utf-8")
+    return [path for path in found if not path.startswith(("_static/", "_examples/"))]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,4 +1,4 @@
-"""What the built site has only in part, on a small one with the same settings: terms, links to issues, moved pages."""
+"""What the built site has only in part, on a small one with the same settings: terms, links to issues."""
 
 from __future__ import annotations
 
@@ -14,10 +14,6 @@ from test_site import Site as Small
 from drydock import ROOT
 
 REPOSITORY = "https://github.com/someone/drydock"
-MOVED = """
-"old/page" = "words"
-"old/page#gone" = "first#far"
-"""
 WORDS = """\
 Who made this {term}`image`, and of what?
 
@@ -38,7 +34,6 @@ def small(tmp_path_factory):
         shutil.copytree(ROOT / folder, made.top / folder)
     for name, body in {"first": FIRST, "words": WORDS, "glossary": GLOSSARY}.items():
         made.page(name, body)
-    made.write("docs/moved.toml", MOVED)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DRYDOCK_REPOSITORY", REPOSITORY)
         built = made.build()
@@ -139,23 +134,4 @@ def test_a_block_leads_to_the_end_without_scripts(browser, small):
 
     assert page.url.endswith("/first.html#drydock-wrong")
     assert line.locator("a").get_attribute("href").startswith(f"{REPOSITORY}/issues/new?title=Did+not+work")
-    context.close()
-
-
-@pytest.mark.parametrize(
-    ("asked", "found"),
-    [("", "words.html"), ("#term-other", "words.html#term-other"), ("#gone", "first.html#far")],
-)
-def test_a_page_that_has_moved_is_found(page, small, asked, found):
-    """An old address leads to the new one, to the same section, and to one that went elsewhere."""
-    page.goto(f"{small.url}/old/page.html{asked}", wait_until="commit")
-    page.wait_for_url(f"{small.url}/{found}")
-
-
-def test_a_page_that_has_moved_is_found_without_scripts(browser, small):
-    """Without scripts the page is found."""
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(f"{small.url}/old/page.html", wait_until="commit")
-    page.wait_for_url(f"{small.url}/words.html")
     context.close()

@@ -10,7 +10,6 @@ from markupsafe import Markup
 from sphinx.errors import ConfigError
 
 from drydock.site.examples.publish import publishes_files
-from drydock.site.outputs import feed
 from drydock.site.pages import FOLDER, is_generated
 from drydock.site.repository import get_repository
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 #: The part of a page that leads to an issue about it; a block's link leads there, and a script makes it one of its own.
 ANCHOR = "drydock-wrong"
+#: The page that includes the changelog, and the changelog itself.
+CHANGELOG_PAGE, CHANGELOG = "about/changelog", "CHANGELOG.md"
 #: A title of an issue is cut here. What else an address of a new issue holds is short, so none is too long for a host.
 LENGTH = 120
 _ASKED = "Page: {page}\n\nWhat I did and saw:\n\n\nMy docker version:\n\n"
@@ -99,8 +100,8 @@ def tell(
 
 def _source(app: Sphinx, pagename: str) -> str:
     """Return the file that the page is made from, by its path in the repository; "" for one that is made from many."""
-    if pagename == feed.PAGE:
-        return feed.SOURCE
+    if pagename == CHANGELOG_PAGE:
+        return CHANGELOG
     if is_generated(pagename):
         slug = pagename.removeprefix(f"{FOLDER}/")
         return f"{FOLDER}/{slug}/README.md" if slug in get_repository(app.env).examples else ""
