@@ -112,7 +112,7 @@ def test_the_key_names_engine_version_and_store():
 )
 def test_a_thing_belongs_to_an_example_by_its_name(name, belongs):
     """A transcript's things are known by the slug; what a run of the tests made is the run's."""
-    assert Resource("container", name, "k").of("hello") is belongs
+    assert Resource("container", name, "k").belongs_to("hello") is belongs
 
 
 def test_a_thing_belongs_to_a_run_by_its_name():

@@ -25,13 +25,13 @@ class Client:
 
 def test_an_image_that_goes_while_images_are_listed_is_no_error():
     """The engine is asked again when an image went away under the listing, and with the same filters."""
-    client = Client(resources.TRIES - 1)
+    client = Client(resources.LIST_TRIES - 1)
 
     assert resources.list_images(client, dangling=True) == [{"Id": "one"}]
-    assert client.asked == [{"dangling": True}] * resources.TRIES
+    assert client.asked == [{"dangling": True}] * resources.LIST_TRIES
 
 
 def test_an_engine_that_never_lists_its_images_is_reported():
     """After some tries the engine's own answer is raised."""
     with pytest.raises(docker.errors.NotFound):
-        resources.list_images(Client(resources.TRIES))
+        resources.list_images(Client(resources.LIST_TRIES))

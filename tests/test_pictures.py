@@ -11,7 +11,7 @@ import pytest
 from test_site import Site
 
 from drydock.errors import MalformedError, MissingError
-from drydock.layers import plain
+from drydock.layers import plain_instruction as plain
 from drydock.model import evidence
 from drydock.model.evidence import KINDS, Evidence, Run, Table, median_rows
 from drydock.site.pictures import DRAWN

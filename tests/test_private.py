@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from drydock.engine.private import daemon as private
-from drydock.engine.private.specs import ENGINE_SPECS, PREFERRED
+from drydock.engine.private.specs import ENGINE_SPECS, PREFERRED_SPEC
 from drydock.errors import EngineError
 
 #: Listens where its settings say, and answers as a registry does.
@@ -62,9 +62,11 @@ class Machine:
 @pytest.fixture(name="machine")
 def _machine(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(private, "_entering", lambda kind, words, **_: [sys.executable, "-c", REGISTRY, words[-1]])
-    machine = Machine(private._spawn)
-    monkeypatch.setattr(private, "_spawn", machine.spawn)
+    monkeypatch.setattr(
+        private, "_namespace_command", lambda kind, words, **_: [sys.executable, "-c", REGISTRY, words[-1]]
+    )
+    machine = Machine(private._spawn_program)
+    monkeypatch.setattr(private, "_spawn_program", machine.spawn)
     yield machine
     machine.end()
 
@@ -75,9 +77,9 @@ def test_a_port_that_is_taken_is_chosen_anew(machine, taken):
     machine.taken = taken
     began = time.monotonic()
 
-    assert private._start_mirror(ENGINE_SPECS[PREFERRED]) == machine.ports[-1]
+    assert private._start_mirror(ENGINE_SPECS[PREFERRED_SPEC]) == machine.ports[-1]
     assert len(machine.ports) == taken + 1
-    assert time.monotonic() - began < private.PATIENCE / 2
+    assert time.monotonic() - began < private.TIMEOUT / 2
 
 
 def test_a_registry_that_gets_no_port_is_told_of(machine):
@@ -86,26 +88,28 @@ def test_a_registry_that_gets_no_port_is_told_of(machine):
     began = time.monotonic()
 
     with pytest.raises(EngineError, match=r"(?s)the local registry does not answer:.*Address already in use"):
-        private._start_mirror(ENGINE_SPECS[PREFERRED])
-    assert len(machine.ports) == private.PORTS
-    assert time.monotonic() - began < private.PATIENCE / 2
+        private._start_mirror(ENGINE_SPECS[PREFERRED_SPEC])
+    assert len(machine.ports) == private.PORT_TRIES
+    assert time.monotonic() - began < private.TIMEOUT / 2
 
 
 def test_a_daemon_that_does_not_answer_is_ended(tmp_path, monkeypatch):
     """It would answer later, when nobody waits for it, behind a socket that others may open."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    daemon = private.engine_folder() / f"root-{ENGINE_SPECS[PREFERRED].suite}" / "usr" / "sbin" / "dockerd"
+    daemon = private.engine_folder() / f"root-{ENGINE_SPECS[PREFERRED_SPEC].suite}" / "usr" / "sbin" / "dockerd"
     daemon.parent.mkdir(parents=True)
     shutil.copy(shutil.which("sleep"), daemon)
-    monkeypatch.setattr(private, "_entering", lambda kind, words, **_: [str(daemon), "60"])
+    monkeypatch.setattr(private, "_namespace_command", lambda kind, words, **_: [str(daemon), "60"])
     monkeypatch.setattr(private.host_network, "read_network", lambda run: {})
     monkeypatch.setattr(private.host_network, "restore_network", lambda before, run: None)
-    monkeypatch.setattr(private, "PATIENCE", 0.5)
+    monkeypatch.setattr(private, "TIMEOUT", 0.5)
     started = []
-    monkeypatch.setattr(private, "_tail", lambda name: started.extend(private._ours()) or "its last words")
+    monkeypatch.setattr(
+        private, "_log_tail", lambda name: started.extend(private._engine_processes()) or "its last words"
+    )
 
     with pytest.raises(EngineError, match=r"does not answer; its log ends:\nits last words"):
-        private._start_daemon(ENGINE_SPECS[PREFERRED], "")
+        private._start_daemon(ENGINE_SPECS[PREFERRED_SPEC], "")
     assert len(started) == 1
-    assert private._ours() == []
+    assert private._engine_processes() == []
     assert not (private.engine_folder() / "state.json").exists()

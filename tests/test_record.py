@@ -51,6 +51,8 @@ def test_a_record_of_what_matches_leaves_the_file(tmp_path, text):
     place.write_text(text)
     job = replay.Job(Engine({}, facts=FACTS), Example(tmp_path / "hello"), "t", tmp_path, tmp_path, rewrite=True)
     transcript = parse_transcript(text, "t.console")
-    replay._rewrite(job, transcript, [Outcome(step, dataclasses.replace(step), 0.0) for step in transcript.steps])
+    replay._rewrite_transcript(
+        job, transcript, [Outcome(step, dataclasses.replace(step), 0.0) for step in transcript.steps]
+    )
 
     assert place.read_text() == text

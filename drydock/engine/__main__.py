@@ -20,34 +20,34 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("kind", choices=("", *ENGINE_SPECS), nargs="?", default="", help="for start: a private engine")
     given = parser.parse_args(arguments)
     try:
-        return _start(given.kind) if given.action == "start" else _ACTIONS[given.action]()
+        return _start_engine(given.kind) if given.action == "start" else _ACTIONS[given.action]()
     except DrydockError as error:
         print_status(str(error))
         return 1
 
 
-def _status() -> int:
+def _show_status() -> int:
     found = daemon.running_engine() or find_engine()
     print_status(str(found) if isinstance(found, Engine) else f"no engine answers ({found})")
     return 0 if isinstance(found, Engine) else 1
 
 
-def _start(kind: str) -> int:
+def _start_engine(kind: str) -> int:
     print_status(str(daemon.start_engine(kind) if kind else get_engine()))
     return 0
 
 
-def _stop() -> int:
+def _stop_engine() -> int:
     daemon.stop_engine()
     return 0
 
 
-def _remove() -> int:
+def _remove_engine() -> int:
     daemon.remove_engine()
     return 0
 
 
-_ACTIONS = {"status": _status, "stop": _stop, "remove": _remove}
+_ACTIONS = {"status": _show_status, "stop": _stop_engine, "remove": _remove_engine}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from drydock.engine.client import ANSWER, Engine, connect, run_docker
+from drydock.engine.client import ANSWER_TIMEOUT, Engine, connect_engine, run_docker
 from drydock.engine.private import daemon
 from drydock.errors import EngineError
 from drydock.host import print_status
@@ -60,7 +60,7 @@ def find_engine() -> Engine | str:
         if "DOCKER_HOST" not in client:
             client["DOCKER_HOST"] = _context_host(client)
             client.pop("DOCKER_CONTEXT", None)
-        return connect(client)
+        return connect_engine(client)
     except EngineError as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
         return f"{asked}: {lines[-1] if lines else 'no answer'}"
@@ -70,5 +70,5 @@ def _context_host(client: Mapping[str, str]) -> str:
     """Resolve the context once, so that tools which know only ``DOCKER_HOST`` meet the same engine."""
     endpoint = "{{.Endpoints.docker.Host}}"
     command = ["docker", "context", "inspect", "--format", endpoint]
-    done = run_docker(command, {**os.environ, **client}, check=True, text=None, timeout=ANSWER)
+    done = run_docker(command, {**os.environ, **client}, check=True, text=None, timeout=ANSWER_TIMEOUT)
     return done.stdout.strip()

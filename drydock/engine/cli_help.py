@@ -16,7 +16,7 @@ from drydock.model.commands import Command, CommandSet, Program
 #: The plugins that every engine's client has to have. Which others there are differs from machine to machine.
 PLUGINS = ("buildx", "compose")
 #: Seconds that one page of help may take.
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 #: In help: ``  -e, --env list   Set ...`` and ``  compose*  Docker Compose``.
 _FLAG = re.compile(r" {2,6}(?:(-\w), )?(--[\w-]+)(?:\[=\S*)?(?: (\S+))?(?: {2,}|$)")
@@ -43,7 +43,7 @@ def record_commands(engine: Engine) -> CommandSet:
 
     :raises EngineError: there is no such program, or it does not give help.
     """
-    name = program_of(engine)
+    name = program_name(engine)
     place = shutil.which(name, path=engine.client["PATH"])
     if place is None:
         raise EngineError(f"no {name} command on the PATH")
@@ -52,21 +52,21 @@ def record_commands(engine: Engine) -> CommandSet:
     def ask(words: str) -> str:
         command = [place, *words.split()]
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PATIENCE
+            command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT
         )
         if done.returncode or not done.stdout:
             raise EngineError(f"{name} {words}: exit {done.returncode}\n{done.stderr.strip()}")
         return done.stdout
 
-    pages = _walk(lambda path: read_help(ask(f"{path} --help"), name))
+    pages = _read_pages(lambda path: read_help(ask(f"{path} --help"), name))
     plugins = {plugin: engine.facts[plugin] for plugin in PLUGINS if plugin in pages}
     others = command_aliases(pages)
     commands = {path: page.command for path, page in pages.items() if path not in others}
-    versions = {name: _version(ask("--version")), **plugins}
+    versions = {name: _find_version(ask("--version")), **plugins}
     return CommandSet(engine.key, {name: Program(versions, commands, others)})
 
 
-def _walk(ask: Callable[[str], Help]) -> dict[str, Help]:
+def _read_pages(ask: Callable[[str], Help]) -> dict[str, Help]:
     """Return the help of each command, from the top down. What is another name for a command is not asked for."""
     pages: dict[str, Help] = {}
     asked = [""]
@@ -89,12 +89,12 @@ def command_aliases(pages: Mapping[str, Help]) -> dict[str, str]:
     return {name: path for name, path in named.items() if name != path}
 
 
-def program_of(engine: Engine) -> str:
+def program_name(engine: Engine) -> str:
     """Return the name of the program that the engine is at home with."""
     return "podman" if engine.facts["name"] == "Podman" else "docker"
 
 
-def _version(said: str) -> str:
+def _find_version(said: str) -> str:
     found = re.search(r"\d+(?:\.\d+)+", said)
     return found[0] if found else said.strip()
 
@@ -116,10 +116,10 @@ def read_help(text: str, program: str) -> Help:
     usage = re.search(rf"^Usage:\s+{program}((?: [a-z][\w-]*)*)(.*)", text, re.MULTILINE)
     own, arguments = (usage[1].strip(), usage[2]) if usage else ("", "")
     command = Command(flags, re.search(r"ARGS?\.\.\.|ps OPTIONS", arguments) is not None)
-    return Help(command, tuple(subcommands), tuple(_names(text, program, own)))
+    return Help(command, tuple(subcommands), tuple(_command_names(text, program, own)))
 
 
-def _names(text: str, program: str, own: str) -> Iterator[str]:
+def _command_names(text: str, program: str, own: str) -> Iterator[str]:
     """Return `own`, then the names under ``Aliases``: Docker writes all words of each, Podman only the last."""
     yield from [own] if own else []
     parent = own.rpartition(" ")[0]

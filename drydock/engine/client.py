@@ -14,9 +14,9 @@ from typing import Any
 from drydock.errors import EngineError
 
 #: Seconds in which an engine that is there answers.
-ANSWER = 10.0
+ANSWER_TIMEOUT = 10.0
 #: The label of stand-ins, and of images built on them.
-LABEL = "dev.drydock.stand-in"
+STAND_IN_LABEL = "dev.drydock.stand-in"
 
 
 @dataclass(frozen=True)
@@ -82,54 +82,56 @@ def run_docker(
     except FileNotFoundError:
         raise EngineError("no docker command on the PATH") from None
     except subprocess.TimeoutExpired:
-        raise EngineError(f"{_shown(command)}: no end within {timeout:g} s") from None
+        raise EngineError(f"{_show_command(command)}: no end within {timeout:g} s") from None
     if check and done.returncode:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-15:])
-        raise EngineError(f"{_shown(command)}: exit {done.returncode}\n{said}")
+        raise EngineError(f"{_show_command(command)}: exit {done.returncode}\n{said}")
     return done
 
 
-def _shown(command: Sequence[str]) -> str:
+def _show_command(command: Sequence[str]) -> str:
     return "docker " + " ".join(command[1:])
 
 
-def connect(client: Mapping[str, str], *, private: bool = False, mirror: str = "") -> Engine:
+def connect_engine(client: Mapping[str, str], *, private: bool = False, mirror: str = "") -> Engine:
     """Return the engine that answers to `client`, with its facts.
 
     :raises EngineError: none answers, or its client lacks Compose or buildx.
     """
     engine = Engine(client, private, mirror)
-    version = json.loads(engine.run("version", "--format", "{{json .}}", timeout=ANSWER).stdout)
+    version = json.loads(engine.run("version", "--format", "{{json .}}", timeout=ANSWER_TIMEOUT).stdout)
     if not version.get("Server"):
         raise EngineError("the client got no answer from a server")
-    known = json.loads(engine.run("info", "--format", "{{json .}}", timeout=ANSWER).stdout)
+    known = json.loads(engine.run("info", "--format", "{{json .}}", timeout=ANSWER_TIMEOUT).stdout)
     facts = {
         "name": "Podman" if "podman" in json.dumps(version["Server"]).lower() else "Docker",
         "version": re.sub(r"[+~].*", "", version["Server"]["Version"]),
-        "store": _store(known),
+        "store": _image_store(known),
         "architecture": version["Server"]["Arch"],
         "kernel": known["KernelVersion"],
         "cgroup": known.get("CgroupVersion", ""),
-        "compose": _version(engine, "compose"),
-        "buildx": _version(engine, "buildx"),
+        "compose": _plugin_version(engine, "compose"),
+        "buildx": _plugin_version(engine, "buildx"),
         "base_images": "stand-ins" if mirror or _has_stand_ins(engine) else "official",
         "id": known["ID"],
     }
     return Engine(client, private, mirror, facts)
 
 
-def _store(known: Mapping[str, object]) -> str:
+def _image_store(known: Mapping[str, object]) -> str:
     status = dict(known.get("DriverStatus") or ())  # type: ignore[call-overload]
     return "containerd" if "containerd" in str(status.get("driver-type", "")) else str(known["Driver"])
 
 
 def _has_stand_ins(engine: Engine) -> bool:
     """An engine that is not Drydock's may have got stand-ins all the same: from a registry or an archive."""
-    return bool(engine.run("images", "--quiet", "--filter", f"label={LABEL}", timeout=ANSWER).stdout.strip())
+    return bool(
+        engine.run("images", "--quiet", "--filter", f"label={STAND_IN_LABEL}", timeout=ANSWER_TIMEOUT).stdout.strip()
+    )
 
 
-def _version(engine: Engine, plugin: str) -> str:
-    said = engine.run(plugin, "version", check=False, timeout=ANSWER)
+def _plugin_version(engine: Engine, plugin: str) -> str:
+    said = engine.run(plugin, "version", check=False, timeout=ANSWER_TIMEOUT)
     found = re.search(r"\d+\.\d+\.\d+", said.stdout)
     if said.returncode or not found:
         raise EngineError(f"'docker {plugin}' does not work: install the docker-{plugin} plugin")

@@ -24,10 +24,10 @@ from drydock.errors import EngineError
 from drydock.host import file_lock
 
 RUN_SUFFIX = re.compile(r"-t([0-9a-f]{8})(?:$|[-_:.])")
-PROJECT = "com.docker.compose.project"
+PROJECT_LABEL = "com.docker.compose.project"
 RESOURCE_KINDS = ("container", "network", "volume", "image")
 #: How often an engine is asked for its images.
-TRIES = 5
+LIST_TRIES = 5
 
 
 @dataclass(frozen=True, order=True)
@@ -52,7 +52,7 @@ class Resource:
         found = RUN_SUFFIX.search(self.name)
         return found[1] if found else None
 
-    def of(self, slug: str) -> bool:
+    def belongs_to(self, slug: str) -> bool:
         """Say whether it belongs to the example `slug`, made by a transcript or by hand."""
         return self.run is None and re.match(re.escape(slug) + r"(?:$|[-_:])", self.name) is not None
 
@@ -81,9 +81,9 @@ def list_resources(engine: Engine) -> list[Resource]:
         with contextlib.closing(api_client(engine)) as client:
             return [
                 *(Resource("container", _container_name(each), each["Id"]) for each in client.containers(all=True)),
-                *(Resource("network", _name(each, each["Name"]), each["Id"]) for each in client.networks()),
+                *(Resource("network", _qualified_name(each, each["Name"]), each["Id"]) for each in client.networks()),
                 *(
-                    Resource("volume", _name(each, each["Name"]), each["Name"])
+                    Resource("volume", _qualified_name(each, each["Name"]), each["Name"])
                     for each in client.volumes()["Volumes"] or ()
                 ),
                 *(Resource("image", tag, tag) for each in list_images(client) for tag in image_tags(each)),
@@ -97,7 +97,7 @@ def list_images(client: docker.APIClient, **filters: object) -> list[dict[str, A
 
     With the containerd image store it answers "not found" when one of them goes while it lists them: it is asked again.
     """
-    for _ in range(TRIES - 1):
+    for _ in range(LIST_TRIES - 1):
         with contextlib.suppress(docker.errors.NotFound):
             return list(client.images(filters=filters))
     return list(client.images(filters=filters))
@@ -109,15 +109,15 @@ def image_tags(image: dict[str, Any]) -> list[str]:
 
 
 def _container_name(container: dict[str, Any]) -> str:
-    name = _name(container, (container["Names"] or ["/"])[0].lstrip("/"))
+    name = _qualified_name(container, (container["Names"] or ["/"])[0].lstrip("/"))
     image = str(container["Image"])
     named_by_hand = not re.fullmatch(r"[a-z]+_[a-z]+\d?", name)
     return name if named_by_hand or image.startswith("sha256:") else f"{image}-{name}"
 
 
-def _name(thing: dict[str, Any], name: str) -> str:
+def _qualified_name(thing: dict[str, Any], name: str) -> str:
     """Return its name, behind its Compose project's name where the project did not give it."""
-    project = (thing.get("Labels") or {}).get(PROJECT, "")
+    project = (thing.get("Labels") or {}).get(PROJECT_LABEL, "")
     return name if name.startswith(project) else f"{project}-{name}"
 
 
@@ -127,7 +127,7 @@ def remove_resources(engine: Engine, doomed: Iterable[Resource]) -> list[Resourc
     with contextlib.closing(api_client(engine)) as client:
         for thing in sorted(doomed, key=lambda thing: RESOURCE_KINDS.index(thing.kind)):
             try:
-                _remove(client, thing)
+                _remove_resource(client, thing)
             except docker.errors.NotFound:
                 continue
             except (OSError, docker.errors.DockerException):
@@ -135,7 +135,7 @@ def remove_resources(engine: Engine, doomed: Iterable[Resource]) -> list[Resourc
     return left
 
 
-def _remove(client: docker.APIClient, thing: Resource) -> None:
+def _remove_resource(client: docker.APIClient, thing: Resource) -> None:
     if thing.kind == "container":
         with contextlib.suppress(docker.errors.APIError):  # it may have ended; Podman would else wait for it to end
             client.kill(thing.key)

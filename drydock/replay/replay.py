@@ -77,17 +77,17 @@ def run_job(job: Job) -> list[Outcome]:
         for outcome in run_steps(transcript, job.example.copy_to(job.scratch), env):
             outcomes.append(outcome)
             ON_STEP.get()(outcome)
-            names.look()
-            if not outcome.passed and not _recordable(job, outcome):
+            names.note_images()
+            if not outcome.passed and not _may_record(job, outcome):
                 entry = keep_hint(job.engine, job.scratch / job.example.slug) if job.keep else []
                 raise ReplayError(
                     "\n".join([*failure_report(job.engine, job.example.slug, transcript, outcome), *entry])
                 )
-        left = names.left()
+        left = names.list_leftovers()
         if left:
             raise ReplayError(f"{transcript.place}: it leaves behind {left}; its last steps are to clean up")
     if job.rewrite:
-        _rewrite(job, transcript, outcomes)
+        _rewrite_transcript(job, transcript, outcomes)
     return outcomes
 
 
@@ -98,12 +98,12 @@ def reader_environment(engine: Engine, scratch: Path) -> dict[str, str]:
     return shell_environment(engine.client, home)
 
 
-def _recordable(job: Job, outcome: Outcome) -> bool:
+def _may_record(job: Job, outcome: Outcome) -> bool:
     same_status = outcome.observed.status == outcome.expected.status
     return job.rewrite and not outcome.problem and (same_status or job.accept)
 
 
-def _rewrite(job: Job, transcript: Transcript, outcomes: list[Outcome]) -> None:
+def _rewrite_transcript(job: Job, transcript: Transcript, outcomes: list[Outcome]) -> None:
     steps = tuple(merge_step(outcome.expected, outcome.observed) for outcome in outcomes)
     if steps == transcript.steps:
         return  # also where its author wrote it in another form than `render` does
@@ -123,13 +123,13 @@ def failure_report(engine: Engine, slug: str, transcript: Transcript, outcome: O
         f"{transcript.place}:{step.line}: {why} (after {outcome.seconds:.1f} s{tries})",
         *(f"  {'$' if first else '>'} {text}" for first, text in _numbered(step.command)),
         *(f"  {line}" for line in describe_differences(step, outcome.observed)),
-        *_elided(outcome),
+        *_elided_output(outcome),
         f"engine: {engine}",
         *container_report(engine, slug),
     ]
 
 
-def _elided(outcome: Outcome) -> list[str]:
+def _elided_output(outcome: Outcome) -> list[str]:
     """Return what a step printed where any output would do: it did not end as it should, and there it says why."""
     if ANY_LINES not in outcome.expected.output or outcome.passed:
         return []

@@ -28,9 +28,9 @@ def find_conflicts(engine: Engine, locks: Path, slugs: Collection[str]) -> list[
     found = resources.list_resources(engine)
     theirs = []
     for slug in slugs:
-        named = [thing for thing in found if thing.of(slug)]
+        named = [thing for thing in found if thing.belongs_to(slug)]
         if named:
-            with host.file_lock(_place(locks, slug), wait=False) as lock:
+            with host.file_lock(_lock_path(locks, slug), wait=False) as lock:
                 theirs += named if lock is not None and not lock.read() else []
     return theirs
 
@@ -41,7 +41,7 @@ def conflict_message(found: Sequence[Resource]) -> str:
     keys: dict[str, list[str]] = {}  # by the words of the command
     for thing in found:
         key = thing.key[:12] if thing.kind in ("container", "network") else thing.key
-        keys.setdefault(_REMOVAL[thing.kind], []).append(key)
+        keys.setdefault(_REMOVE_COMMANDS[thing.kind], []).append(key)
     commands = "\n".join(f"  docker {words} {' '.join(each)}" for words, each in keys.items())
     return (
         f"the transcripts use these names, and the engine has them already:\n{shown}\n"
@@ -51,10 +51,10 @@ def conflict_message(found: Sequence[Resource]) -> str:
 
 
 #: What removes each kind of thing.
-_REMOVAL = {"container": "rm --force", "network": "network rm", "volume": "volume rm", "image": "image rm"}
+_REMOVE_COMMANDS = {"container": "rm --force", "network": "network rm", "volume": "volume rm", "image": "image rm"}
 
 
-def _place(locks: Path, slug: str) -> Path:
+def _lock_path(locks: Path, slug: str) -> Path:
     """Return the lock file of whoever uses the names of an example."""
     return locks / f"{slug}.names"
 
@@ -75,28 +75,28 @@ def reserve_names(
     with contextlib.ExitStack() as stack:
         held = []
         for slug in sorted(slugs):  # in one order: two who need the same ones would else wait for each other
-            lock = stack.enter_context(host.file_lock(_place(locks, slug)))
+            lock = stack.enter_context(host.file_lock(_lock_path(locks, slug)))
             assert lock is not None
             held.append(lock)
             if lock.read():
-                resources.remove_resources(engine, _belongings(engine, slug))
-            found = _belongings(engine, slug)
+                resources.remove_resources(engine, _owned_resources(engine, slug))
+            found = _owned_resources(engine, slug)
             if found:
                 raise ReplayError(f"examples/{slug}: {conflict_message(found)}")
-        _mark(held, "they are in use")
+        _write_marks(held, "they are in use")
         try:
             yield names
         except BaseException:
             with contextlib.suppress(EngineError):  # it is gone: whoever comes next finds the mark
                 if not keep:
-                    names.remove()
-                _mark(held, "")
+                    names.remove_all()
+                _write_marks(held, "")
             raise
-        names.remove()
-        _mark(held, "")
+        names.remove_all()
+        _write_marks(held, "")
 
 
-def _mark(locks: Iterable[IO[str]], text: str) -> None:
+def _write_marks(locks: Iterable[IO[str]], text: str) -> None:
     for lock in locks:
         lock.seek(0)
         lock.truncate()
@@ -104,8 +104,8 @@ def _mark(locks: Iterable[IO[str]], text: str) -> None:
         lock.flush()
 
 
-def _belongings(engine: Engine, slug: str) -> list[Resource]:
-    return [thing for thing in resources.list_resources(engine) if thing.of(slug)]
+def _owned_resources(engine: Engine, slug: str) -> list[Resource]:
+    return [thing for thing in resources.list_resources(engine) if thing.belongs_to(slug)]
 
 
 class ReservedNames:
@@ -116,7 +116,7 @@ class ReservedNames:
         self._slugs = slugs
         self._images: set[str] = set()
 
-    def look(self) -> None:
+    def note_images(self) -> None:
         """Remember the IDs of the images that have a tag now."""
         # Where the engine is gone, the step says so better.
         with (
@@ -125,22 +125,24 @@ class ReservedNames:
         ):
             for image in resources.list_images(client):
                 if any(
-                    Resource("image", tag, tag).of(slug) for tag in resources.image_tags(image) for slug in self._slugs
+                    Resource("image", tag, tag).belongs_to(slug)
+                    for tag in resources.image_tags(image)
+                    for slug in self._slugs
                 ):
                     self._images.add(image["Id"])
 
-    def left(self) -> str:
+    def list_leftovers(self) -> str:
         """Return what there is that a reader would be left with, images aside, as a list for a message."""
-        found = [thing for slug in self._slugs for thing in _belongings(self._engine, slug)]
+        found = [thing for slug in self._slugs for thing in _owned_resources(self._engine, slug)]
         return ", ".join(str(thing) for thing in found if thing.kind != "image")
 
-    def remove(self) -> None:
+    def remove_all(self) -> None:
         """Remove all of it.
 
         :raises EngineError: the engine does not answer.
         """
         for slug in self._slugs:
-            resources.remove_resources(self._engine, _belongings(self._engine, slug))
+            resources.remove_resources(self._engine, _owned_resources(self._engine, slug))
         if self._images:
             with contextlib.suppress(DrydockError, OSError, docker.errors.DockerException):
                 resources.remove_resources(self._engine, self._untagged())

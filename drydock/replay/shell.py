@@ -22,11 +22,11 @@ from drydock.model.transcript import Step, Transcript, observed_lines, step_matc
 #: Bytes that one step may print. More is a fault of the step, and would fill the disk.
 PRINT_LIMIT = 4_000_000
 #: Seconds that what a transcript left running has to end when asked, before it is forced.
-GRACE = 3.0
+GRACE_PERIOD = 3.0
 #: What tells a terminal how to show a line, and is no part of it: Compose 2.26 erases each line of a log before it.
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 #: Seconds between two looks at a background step, and between two tries of a step that is retried.
-PAUSE = 0.1
+POLL_INTERVAL = 0.1
 #: What a step inherits from the caller's environment: how to reach the network, nothing else.
 INHERITED = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
 #: The same for every run, so that what a command prints is the same.
@@ -130,7 +130,7 @@ class Bash:
         """
         output = self._send(command)
         deadline = time.monotonic() + limit
-        while not select.select([self._answer], [], [], PAUSE)[0]:
+        while not select.select([self._answer], [], [], POLL_INTERVAL)[0]:
             self._guard(output, deadline, limit)
         answer = os.read(self._answer, 16)
         if not answer:
@@ -153,7 +153,7 @@ class Bash:
             for number, line in enumerate(lines, start=1):
                 if until in line and (number < len(lines) or text.endswith("\n")):
                     return "\n".join(lines[:number]) + "\n"
-            select.select([], [], [], PAUSE)
+            select.select([], [], [], POLL_INTERVAL)
             self._guard(output, deadline, limit)
 
     def printed(self) -> str:
@@ -163,7 +163,7 @@ class Bash:
 
     def end(self) -> None:
         """End the shell and everything it started: first asked, then forced."""
-        deadline = time.monotonic() + GRACE
+        deadline = time.monotonic() + GRACE_PERIOD
         if _group_signalled(self._bash, signal.SIGTERM):
             while _group_lives(self._bash) and time.monotonic() < deadline:
                 select.select([], [], [], 0.02)
@@ -234,13 +234,13 @@ def run_step(bash: Bash, step: Step) -> Outcome:
     tries = 0
     while True:
         tries += 1
-        outcome = dataclasses.replace(_once(bash, step), tries=tries)
+        outcome = dataclasses.replace(_run_once(bash, step), tries=tries)
         if outcome.passed or outcome.problem or time.monotonic() >= until:
             return outcome
-        select.select([], [], [], PAUSE)
+        select.select([], [], [], POLL_INTERVAL)
 
 
-def _once(bash: Bash, step: Step) -> Outcome:
+def _run_once(bash: Bash, step: Step) -> Outcome:
     began = time.monotonic()
     status, problem = 0, ""
     try:

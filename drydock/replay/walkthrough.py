@@ -22,7 +22,7 @@ from drydock.replay.reservations import reserve_names
 from drydock.replay.shell import Bash, run_step
 
 #: Seconds in which a shell changes its folder.
-MOMENT = 10.0
+CD_TIMEOUT = 10.0
 
 
 def follow_page(
@@ -41,7 +41,7 @@ def follow_page(
     lacking: set[str] = set()
     env = reader_environment(engine, scratch)
     with reserve_names(engine, locks, {block.slug for block in typed}) as names, Bash(scratch, env) as bash:
-        for block, moved in _moves(typed):
+        for block, moved in _with_moves(typed):
             transcript = block.steps(examples)
             lack = missing_needs(transcript, engine)
             if lack:
@@ -51,21 +51,21 @@ def follow_page(
             if not place.exists():
                 examples[block.slug].copy_to(scratch)
             if moved:
-                bash.run(f"cd {shlex.quote(str(place))}", MOMENT)
+                bash.run(f"cd {shlex.quote(str(place))}", CD_TIMEOUT)
             for step in transcript.steps:
                 outcome = run_step(bash, step)
-                names.look()
+                names.note_images()
                 if not outcome.passed:
                     raise ReplayError("\n".join(failure_report(engine, block.slug, transcript, outcome)))
                 count += 1
-        left = names.left()
+        left = names.list_leftovers()
         if left:
             raise ReplayError(f"in the end the reader is left with {left}")
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     return Walkthrough(count, engine.key, today, walkthroughs.page_digest(typed, examples), tuple(sorted(lacking)))
 
 
-def _moves(typed: Sequence[PageSteps]) -> Iterator[tuple[PageSteps, bool]]:
+def _with_moves(typed: Sequence[PageSteps]) -> Iterator[tuple[PageSteps, bool]]:
     """Yield each block, and whether its example is another one than that before it."""
     slug = ""
     for block in typed:

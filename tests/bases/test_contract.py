@@ -90,14 +90,14 @@ def missing(docker: Docker, image: str, *programs: str) -> list[str]:
 def test_a_stand_in_says_what_it_is(docker: Docker, image: str) -> None:
     """A stand-in is labelled with what it stands for, its version and this recipe; an official image is not."""
     labels = settings(docker, image).get("Labels") or {}
-    ours = {name: value for name, value in labels.items() if name.startswith(stand_ins.LABEL)}
+    ours = {name: value for name, value in labels.items() if name.startswith(stand_ins.STAND_IN_LABEL)}
     if not ours:
         assert image in docker("image", "inspect", "--format", "{{json .RepoTags}}", image).stdout
         assert docker("image", "inspect", "--format", "{{len .RepoDigests}}", image).stdout.strip() != "0"
         return
-    assert re.fullmatch(r"\d+(\.\d+)+", ours.pop(f"{stand_ins.LABEL}.version"))
-    recipe = {f"{stand_ins.LABEL}.recipe": stand_ins.recipe_digest()}
-    assert ours == {stand_ins.LABEL: "true", f"{stand_ins.LABEL}.for": image, **recipe}
+    assert re.fullmatch(r"\d+(\.\d+)+", ours.pop(f"{stand_ins.STAND_IN_LABEL}.version"))
+    recipe = {f"{stand_ins.STAND_IN_LABEL}.recipe": stand_ins.recipe_digest()}
+    assert ours == {stand_ins.STAND_IN_LABEL: "true", f"{stand_ins.STAND_IN_LABEL}.for": image, **recipe}
 
 
 def test_every_reference_is_tested() -> None:

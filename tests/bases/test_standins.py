@@ -57,7 +57,7 @@ def stamped(folder: Path, recipe: str) -> Path:
 )
 def test_upstream_version(version: str, upstream: str) -> None:
     """Epoch, repacking and Debian's revision are no part of the upstream version."""
-    assert stand_ins.upstream(version) == upstream
+    assert stand_ins.upstream_version(version) == upstream
 
 
 def test_each_stand_in_is_listed_once() -> None:
@@ -88,23 +88,23 @@ def test_digest_depends_on_every_file(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_complete_when_the_registry_has_all(mirror: str, tmp_path: Path) -> None:
     """With the stamp of this recipe and every manifest in place there is nothing to do."""
-    assert stand_ins._complete(mirror, stamped(tmp_path, "abc"), "abc")
+    assert stand_ins._is_complete(mirror, stamped(tmp_path, "abc"), "abc")
 
 
 def test_incomplete_without_stamp(mirror: str, tmp_path: Path) -> None:
     """A build that was cut off left no stamp."""
-    assert not stand_ins._complete(mirror, tmp_path / "stand-ins.json", "abc")
+    assert not stand_ins._is_complete(mirror, tmp_path / "stand-ins.json", "abc")
 
 
 def test_incomplete_for_another_recipe(mirror: str, tmp_path: Path) -> None:
     """A stamp of another recipe does not count."""
-    assert not stand_ins._complete(mirror, stamped(tmp_path, "abc"), "abd")
+    assert not stand_ins._is_complete(mirror, stamped(tmp_path, "abc"), "abd")
 
 
 def test_incomplete_when_the_registry_lost_one(mirror: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A registry that was emptied in part does not count."""
     monkeypatch.setattr(Registry, "missing", ("library/redis",))
-    assert not stand_ins._complete(mirror, stamped(tmp_path, "abc"), "abc")
+    assert not stand_ins._is_complete(mirror, stamped(tmp_path, "abc"), "abc")
 
 
 def test_a_build_needs_mmdebstrap(mirror: str, tmp_path: Path) -> None:
@@ -117,6 +117,6 @@ def test_a_build_needs_mmdebstrap(mirror: str, tmp_path: Path) -> None:
 def test_a_failed_command_shows_its_end(tmp_path: Path) -> None:
     """The error has the command and the last lines that it printed, and no more."""
     with pytest.raises(EngineError, match="failed with status 3") as caught:
-        stand_ins._run(["sh", "-c", "seq 100; exit 3"], {"PATH": "/usr/bin:/bin"}, tmp_path)
+        stand_ins._run_command(["sh", "-c", "seq 100; exit 3"], {"PATH": "/usr/bin:/bin"}, tmp_path)
     assert "\n100" in str(caught.value)
     assert "\n70\n" not in str(caught.value)

@@ -150,7 +150,7 @@ def test_a_placeholder_takes_linear_time(token):
 COMMANDS = CommandSet("e", {"docker": Program({}, {"": Command(), "ps": Command({"-a": True})})})
 READERS = {
     "sentence": to_text,
-    "instruction": layers.plain,
+    "instruction": layers.plain_instruction,
     "inline command": lambda text: COMMANDS.problem(f"docker ps {text}"),
     "log of a build": builds.steps,
     "help": lambda text: read_help(text, "docker"),
@@ -180,4 +180,4 @@ def test_environments_do_not_explode():
     """An inline command behind many assignments is read at once: each quotation is one only in one way."""
     text = "A=" + '""' * 40 + "!"
     assert _seconds(COMMANDS.problem, text) < 1
-    assert _seconds(layers.plain, "RUN |1 " + "a=b=c " * 40 + "!") < 1
+    assert _seconds(layers.plain_instruction, "RUN |1 " + "a=b=c " * 40 + "!") < 1

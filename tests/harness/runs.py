@@ -18,7 +18,7 @@ from pathlib import Path
 
 from drydock import ROOT
 from drydock.engine import resources
-from drydock.engine.client import Engine, connect
+from drydock.engine.client import Engine, connect_engine
 from drydock.engine.private import specs
 from drydock.engine.resources import Resource
 from drydock.replay.replay import Job
@@ -172,7 +172,7 @@ class Second:
         self.env = {"DOCKER_HOST": f"unix://{home}/docker.sock"}
         try:
             until((home / "docker.sock").exists, self._apart)
-            self.engine = connect({**first.client, **self.env})
+            self.engine = connect_engine({**first.client, **self.env})
         except BaseException:
             self.end()
             raise

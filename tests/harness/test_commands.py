@@ -12,7 +12,7 @@ from drydock.model import commands
 
 def test_the_recorded_commands_are_those_of_the_command_line(engine, pytestconfig):
     """What is recorded for this engine is what its command line says of itself; with --record it is written anew."""
-    program = cli_help.program_of(engine)
+    program = cli_help.program_name(engine)
     if not shutil.which(program, path=engine.client["PATH"]):
         pytest.skip(f"no {program} command on the PATH")
     recording = pytestconfig.getoption("--record")

@@ -13,7 +13,7 @@ from drydock.model import example as examples
 from drydock.replay.replay import reader_environment
 from drydock.replay.reservations import reserve_names
 from drydock.replay.shell import Bash
-from drydock.replay.walkthrough import MOMENT
+from drydock.replay.walkthrough import CD_TIMEOUT
 from drydock.testing.plugin import locks_folder
 
 EXAMPLES = examples.load_examples()
@@ -72,7 +72,7 @@ def test_readme(name: str, engine: Engine, tmp_path: Path) -> None:
     assert asked
     assert ends.keys() <= set(asked)
     with reserve_names(engine, locks_folder(engine), [name]) as names, Bash(reader, env) as bash:
-        bash.run(f"cd {EXAMPLES[name].copy_to(reader)}", MOMENT)
+        bash.run(f"cd {EXAMPLES[name].copy_to(reader)}", CD_TIMEOUT)
         for command in asked:
             if command in GO_ON:
                 bash.start(command, GO_ON[command], LIMIT)
@@ -80,11 +80,11 @@ def test_readme(name: str, engine: Engine, tmp_path: Path) -> None:
                 said, status = bash.run(command, LIMIT)
                 while status and command.startswith("curl ") and tries:  # a person takes longer than a server to start
                     tries -= 1
-                    time.sleep(MOMENT / TRIES)
+                    time.sleep(CD_TIMEOUT / TRIES)
                     said, status = bash.run(command, LIMIT)
-                names.look()
+                names.note_images()
                 assert status == ends.get(command, 0), f"$ {command}\n{said}"
-        assert names.left() == ", ".join(KEPT.get(name, []))
+        assert names.list_leftovers() == ", ".join(KEPT.get(name, []))
 
 
 def test_what_is_not_typed_is_in_a_readme() -> None:

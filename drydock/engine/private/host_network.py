@@ -22,9 +22,9 @@ TABLES = ("raw", "mangle", "nat", "filter")
 def read_network(run: Run) -> dict[str, Any]:
     """Return the state of the host's network as far as an engine touches it, before the engine starts."""
     return {
-        "links": _links(run),
+        "links": _list_links(run),
         "forwarding": FORWARDING.read_text().strip(),
-        "rules": {f"{wall} {table}": _rules(run, wall, table) for wall in FIREWALLS for table in TABLES},
+        "rules": {f"{wall} {table}": _list_rules(run, wall, table) for wall in FIREWALLS for table in TABLES},
     }
 
 
@@ -36,7 +36,7 @@ def restore_network(before: dict[str, Any], run: Run) -> None:
     for wall in FIREWALLS:
         for table in TABLES:
             _restore_table(run, wall, table, before["rules"][f"{wall} {table}"])
-    for link in _links(run):
+    for link in _list_links(run):
         if BRIDGE.fullmatch(link) and link not in before["links"]:
             run("ip", "link", "delete", link)
     if FORWARDING.read_text().strip() != before["forwarding"]:
@@ -46,20 +46,20 @@ def restore_network(before: dict[str, Any], run: Run) -> None:
             folder.rmdir()
 
 
-def _links(run: Run) -> list[str]:
+def _list_links(run: Run) -> list[str]:
     return sorted(line.split(": ")[1].partition("@")[0] for line in run("ip", "-oneline", "link").splitlines())
 
 
-def _rules(run: Run, wall: str, table: str) -> list[str]:
+def _list_rules(run: Run, wall: str, table: str) -> list[str]:
     return run(wall, "-t", table, "-S").splitlines()
 
 
 def _restore_table(run: Run, wall: str, table: str, before: list[str]) -> None:
-    fresh = [rule for rule in _rules(run, wall, table) if rule not in before]
+    fresh = [rule for rule in _list_rules(run, wall, table) if rule not in before]
     chains = [rule.split()[1] for rule in fresh if rule.startswith("-N DOCKER")]
     for rule in fresh:
         if rule.startswith("-A ") and RULE.search(rule):
-            run(wall, "-t", table, "-D", *_words(rule)[1:])
+            run(wall, "-t", table, "-D", *_split_rule(rule)[1:])
     for chain in chains:
         run(wall, "-t", table, "-F", chain)
     for chain in chains:
@@ -69,5 +69,5 @@ def _restore_table(run: Run, wall: str, table: str, before: list[str]) -> None:
             run(wall, "-t", table, *rule.split())
 
 
-def _words(rule: str) -> list[str]:
+def _split_rule(rule: str) -> list[str]:
     return [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', rule)]

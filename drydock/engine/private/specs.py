@@ -67,7 +67,7 @@ ENGINE_SPECS = {
     )
 }
 #: The kind that is started where none is asked for, and the one for when its packages cannot be had.
-PREFERRED, SECOND = "docker-28.5", "docker-26.1"
+PREFERRED_SPEC, FALLBACK_SPEC = "docker-28.5", "docker-26.1"
 
 
 def daemon_command(kind: EngineSpec, home: Path, mirror: str) -> list[str]:
@@ -76,10 +76,10 @@ def daemon_command(kind: EngineSpec, home: Path, mirror: str) -> list[str]:
     :param home: the private engine's folder.
     :param mirror: ``host:port`` of the registry that stands in for Docker Hub, or "".
     """
-    return _podman(kind, home, mirror) if kind.podman else _dockerd(kind, home, mirror)
+    return _podman_command(kind, home, mirror) if kind.podman else _dockerd_command(kind, home, mirror)
 
 
-def _dockerd(kind: EngineSpec, home: Path, mirror: str) -> list[str]:
+def _dockerd_command(kind: EngineSpec, home: Path, mirror: str) -> list[str]:
     mirrors = {"registry-mirrors": [f"http://{mirror}"]} if mirror else {}
     (home / "daemon.json").write_text(json.dumps({**kind.settings, **mirrors}))
     options = [f"--config-file={home}/daemon.json", f"--data-root={home}/data-{kind.name}", f"--exec-root={home}/exec"]
@@ -88,7 +88,7 @@ def _dockerd(kind: EngineSpec, home: Path, mirror: str) -> list[str]:
 
 #: Podman asks for a million open files per container, as root on any machine. Where nobody may have so many, as within
 #: another container, the runtime would refuse; so it is asked for what there is.
-RUNC = """\
+RUNC_WRAPPER = """\
 #!/usr/bin/perl
 my ($at) = grep { $ARGV[$_] eq "--bundle" } 0 .. $#ARGV;
 if (defined $at) {
@@ -106,9 +106,9 @@ exec "/usr/bin/runc", @ARGV;
 """
 
 
-def _podman(kind: EngineSpec, home: Path, mirror: str) -> list[str]:
+def _podman_command(kind: EngineSpec, home: Path, mirror: str) -> list[str]:
     """Podman reads its settings from /etc/containers: they go into the folder that is laid over /etc."""
-    settings = over_etc(home) / "containers"
+    settings = etc_folder(home) / "containers"
     shutil.rmtree(settings, ignore_errors=True)
     shutil.copytree(home / kind.root / "etc/containers", settings)
     plain = f'location = "{mirror}"\ninsecure = true\n'
@@ -122,7 +122,7 @@ def _podman(kind: EngineSpec, home: Path, mirror: str) -> list[str]:
     )
     runc = home / "exec" / "bin" / "runc"
     runc.parent.mkdir(parents=True, exist_ok=True)
-    runc.write_text(RUNC)
+    runc.write_text(RUNC_WRAPPER)
     runc.chmod(0o755)
     # runc, for crun refuses a host that has both versions of cgroups mounted.
     (settings / "containers.conf").write_text(
@@ -143,7 +143,7 @@ def _podman(kind: EngineSpec, home: Path, mirror: str) -> list[str]:
     ]
 
 
-def over_etc(home: Path) -> Path:
+def etc_folder(home: Path) -> Path:
     """Return the folder that is laid over the host's /etc for Podman, made if need be."""
     for name in ("etc", "etc.work"):
         (home / name).mkdir(exist_ok=True)

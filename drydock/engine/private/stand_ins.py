@@ -20,14 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drydock import ROOT
-from drydock.engine.client import LABEL
+from drydock.engine.client import STAND_IN_LABEL
 from drydock.errors import EngineError
 
 RECIPE = ROOT / "base-images"
 #: The authorities that this host trusts; a company's own is among them where its proxy inspects TLS.
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 #: How many lines of a failed command its error shows.
-TAIL = 25
+TAIL_LINES = 25
 #: What a registry is asked for: with none of these it would convert the manifest, and so change its digest.
 MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json, "
@@ -61,12 +61,12 @@ class StandIn:
         return f"library/{self.reference}" if self.mirrored else self.reference
 
 
-def _listed() -> tuple[StandIn, ...]:
+def _read_recipe() -> tuple[StandIn, ...]:
     table = json.loads((RECIPE / "docker-bake.json").read_text(encoding="utf-8"))
     return tuple(StandIn(**row) for row in table["variable"]["STAND_INS"]["default"])
 
 
-STAND_INS = _listed()
+STAND_INS = _read_recipe()
 #: The official references for which there is a stand-in.
 REFERENCES = tuple(stand_in.reference for stand_in in STAND_INS)
 
@@ -100,16 +100,16 @@ def ensure_stand_ins(
     """
     recipe = recipe_digest()
     stamp = storage / "stand-ins.json"
-    if not _complete(mirror, stamp, recipe):
+    if not _is_complete(mirror, stamp, recipe):
         settings = {"MIRROR": mirror, "RECIPE": recipe, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
-        _build(docker, {**env, **settings}, storage, say)
-        _adopt(docker, env, mirror)
-        _write_stamp(stamp, recipe, {each.reference: _digest(mirror, each) for each in STAND_INS})
+        _build_stand_ins(docker, {**env, **settings}, storage, say)
+        _retag_images(docker, env, mirror)
+        _write_stamp(stamp, recipe, {each.reference: _manifest_digest(mirror, each) for each in STAND_INS})
     _tag_unmirrored(docker, env, mirror, recipe)
     return recipe
 
 
-def _complete(mirror: str, stamp: Path, recipe: str) -> bool:
+def _is_complete(mirror: str, stamp: Path, recipe: str) -> bool:
     """Whether the registry still holds, image for image, what the stamp says a build of this recipe put there."""
     try:
         said = json.loads(stamp.read_text(encoding="utf-8"))
@@ -117,7 +117,7 @@ def _complete(mirror: str, stamp: Path, recipe: str) -> bool:
         return False
     if said.get("recipe") != recipe:
         return False
-    return all(_digest(mirror, each) == said["digests"].get(each.reference) for each in STAND_INS)
+    return all(_manifest_digest(mirror, each) == said["digests"].get(each.reference) for each in STAND_INS)
 
 
 def _write_stamp(stamp: Path, recipe: str, digests: Mapping[str, str]) -> None:
@@ -129,7 +129,7 @@ def _write_stamp(stamp: Path, recipe: str, digests: Mapping[str, str]) -> None:
     fresh.replace(stamp)
 
 
-def _digest(mirror: str, stand_in: StandIn) -> str:
+def _manifest_digest(mirror: str, stand_in: StandIn) -> str:
     """Return the digest of the stand-in's manifest in the registry, or "" if it has none."""
     name, _, tag = stand_in.name.rpartition(":")
     connection = http.client.HTTPConnection(mirror, timeout=10)
@@ -143,23 +143,23 @@ def _digest(mirror: str, stand_in: StandIn) -> str:
         connection.close()
 
 
-def _build(docker: Sequence[str], env: Mapping[str, str], storage: Path, say: Callable[[str], None]) -> None:
+def _build_stand_ins(docker: Sequence[str], env: Mapping[str, str], storage: Path, say: Callable[[str], None]) -> None:
     """Make the root file system, build every stand-in on it and push them all."""
     if not shutil.which("mmdebstrap", path=env.get("PATH")):
         raise EngineError("base images are made from Debian's packages: install mmdebstrap")
     if not AUTHORITIES.exists():
         raise EngineError(f"there is no {AUTHORITIES}: install ca-certificates")
-    with _kitchen(storage) as folder:
+    with _build_folder(storage) as folder:
         say("building the base images: root file system of debian:trixie-slim from Debian's packages")
         packages = sorted({each.package for each in STAND_INS} - {"", "debian"})
-        _run(["sh", "rootfs.sh", ".", *packages], env, folder)
+        _run_command(["sh", "rootfs.sh", ".", *packages], env, folder)
         _write_versions(folder)
         say(f"building the base images: {len(STAND_INS)} stand-ins from packages of Debian and PyPI")
-        _run([*docker, "buildx", "bake", "--push", "--progress=plain"], env, folder)
+        _run_command([*docker, "buildx", "bake", "--push", "--progress=plain"], env, folder)
 
 
 @contextmanager
-def _kitchen(storage: Path) -> Iterator[Path]:
+def _build_folder(storage: Path) -> Iterator[Path]:
     """Yield a copy of the recipe, with the host's authorities, to build in. What an earlier build left goes first."""
     folder = storage / "stand-ins.build"
     shutil.rmtree(folder, ignore_errors=True)
@@ -178,39 +178,41 @@ def _write_versions(folder: Path) -> None:
     """Tell bake what version each target has: Debian's where a package says, else the recipe's."""
     lines = (folder / "versions").read_text(encoding="utf-8").splitlines()
     packaged = dict(line.split() for line in lines)
-    versions = {each.target: each.version or upstream(packaged[each.package]) for each in STAND_INS}
+    versions = {each.target: each.version or upstream_version(packaged[each.package]) for each in STAND_INS}
     override = {"variable": {"VERSIONS": {"default": versions}}}
     (folder / "docker-bake.override.json").write_text(json.dumps(override), encoding="utf-8")
 
 
-def upstream(version: str) -> str:
+def upstream_version(version: str) -> str:
     """Return the upstream part of a Debian version: ``5:8.0.2-3+deb13u3`` is 8.0.2, ``2.8.3+ds1-2`` is 2.8.3."""
     return re.split(r"[+~-]", version.partition(":")[2] or version)[0]
 
 
-def _adopt(docker: Sequence[str], env: Mapping[str, str], mirror: str) -> None:
+def _retag_images(docker: Sequence[str], env: Mapping[str, str], mirror: str) -> None:
     """Drop the names that the build left on the engine; what the engine had of older stand-ins becomes the new ones."""
-    listed = _run([*docker, "image", "ls", "--filter", f"label={LABEL}", "--format", "{{.Repository}}:{{.Tag}}"], env)
+    listed = _run_command(
+        [*docker, "image", "ls", "--filter", f"label={STAND_IN_LABEL}", "--format", "{{.Repository}}:{{.Tag}}"], env
+    )
     older = set(listed.split())
     for each in STAND_INS:
         if each.reference in older:
-            _run([*docker, "tag", f"{mirror}/{each.name}", each.reference], env)
-    _run([*docker, "image", "rm", *(f"{mirror}/{each.name}" for each in STAND_INS)], env)
+            _run_command([*docker, "tag", f"{mirror}/{each.name}", each.reference], env)
+    _run_command([*docker, "image", "rm", *(f"{mirror}/{each.name}" for each in STAND_INS)], env)
 
 
 def _tag_unmirrored(docker: Sequence[str], env: Mapping[str, str], mirror: str, recipe: str) -> None:
     """Give the engine, under their official names, the stand-ins that no mirror of Docker Hub can serve."""
-    label = f"label={LABEL}.recipe={recipe}"
-    listed = _run([*docker, "image", "ls", "--filter", label, "--format", "{{.Repository}}:{{.Tag}}"], env)
+    label = f"label={STAND_IN_LABEL}.recipe={recipe}"
+    listed = _run_command([*docker, "image", "ls", "--filter", label, "--format", "{{.Repository}}:{{.Tag}}"], env)
     for each in STAND_INS:
         if not each.mirrored and each.reference not in listed.split():
             source = f"{mirror}/{each.name}"
-            _run([*docker, "pull", "--quiet", source], env)
-            _run([*docker, "tag", source, each.reference], env)
-            _run([*docker, "image", "rm", source], env)
+            _run_command([*docker, "pull", "--quiet", source], env)
+            _run_command([*docker, "tag", source, each.reference], env)
+            _run_command([*docker, "image", "rm", source], env)
 
 
-def _run(command: Sequence[str], env: Mapping[str, str], folder: Path | None = None) -> str:
+def _run_command(command: Sequence[str], env: Mapping[str, str], folder: Path | None = None) -> str:
     """Run a command and return what it printed; its errors go with its output."""
     done = subprocess.run(
         command,
@@ -223,6 +225,6 @@ def _run(command: Sequence[str], env: Mapping[str, str], folder: Path | None = N
         errors="replace",
     )
     if done.returncode:
-        tail = "\n".join(done.stdout.strip().splitlines()[-TAIL:])
+        tail = "\n".join(done.stdout.strip().splitlines()[-TAIL_LINES:])
         raise EngineError(f"{' '.join(command[:4])} ... failed with status {done.returncode}:\n{tail}")
     return done.stdout
