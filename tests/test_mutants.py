@@ -15,10 +15,10 @@ from test_site import site
 from drydock import ROOT
 from drydock.errors import DrydockError, MalformedError
 from drydock.fixtures import until
-from drydock.model import mutation_scores
+from drydock.model import mutants, mutation_scores
 from drydock.model.example import Example
 from drydock.model.mutation_scores import Score
-from drydock.mutation import operators, runner
+from drydock.mutation import runner
 
 __all__ = ["site"]
 
@@ -81,7 +81,7 @@ def _changes(found):
 
 def test_every_instruction_is_dropped():
     """Each instruction is dropped whole, with the lines that it goes on in; a comment and a heredoc are none."""
-    found = _changes(operators.of_dockerfile("Dockerfile", DOCKERFILE))
+    found = _changes(mutants.of_dockerfile("Dockerfile", DOCKERFILE))
     dropped = [what for what in found if what.startswith("drop ")]
 
     assert [what.split()[1] for what in dropped] == ["FROM", "COPY", "RUN", "RUN", "CMD", "ENTRYPOINT"]
@@ -94,7 +94,7 @@ def test_every_instruction_is_dropped():
 
 def test_rules_for_a_dockerfile():
     """A list becomes a line for a shell, a tag latest, and a COPY comes behind what follows it."""
-    found = _changes(operators.of_dockerfile("Dockerfile", DOCKERFILE))
+    found = _changes(mutants.of_dockerfile("Dockerfile", DOCKERFILE))
     rest = {what: line for what, (line, _) in found.items() if not what.startswith("drop ")}
 
     assert list(rest.values()) == [2, 3, 10]
@@ -105,7 +105,7 @@ def test_rules_for_a_dockerfile():
 
 def test_every_key_is_dropped():
     """Each key of a Compose file is dropped with all that belongs to it, and nothing else."""
-    found = _changes(operators.of_compose("compose.yaml", COMPOSE))
+    found = _changes(mutants.of_compose("compose.yaml", COMPOSE))
 
     assert [what for what in found if what.startswith("drop ")] == [
         *("drop services", "drop services.web", "drop services.web.build", "drop services.web.image"),
@@ -123,7 +123,7 @@ def test_every_key_is_dropped():
 
 def test_rules_for_a_compose_file():
     """A port is for everybody, a condition weaker, a volume without its name, an image the latest."""
-    found = _changes(operators.of_compose("compose.yaml", COMPOSE))
+    found = _changes(mutants.of_compose("compose.yaml", COMPOSE))
     rest = {what: line for what, (line, _) in found.items() if not what.startswith("drop ")}
 
     assert list(rest.values()) == [5, 8, 10, 12, 14]
@@ -138,7 +138,7 @@ def test_own_mutants_are_listed(hello, tmp_path):
         '[[hello.mutant]]\npath = "Dockerfile"\nold = "USER 1"\nnew = "USER 0"\nclaim = "test_user"\n'
         '[hello.equivalent]\n"Dockerfile: drop USER 1" = "it is so anyway"\n'
     )
-    [own], equivalent = operators.listed_mutants(hello, tmp_path)
+    [own], equivalent = mutants.listed_mutants(hello, tmp_path)
 
     assert (own.line, own.what, own.text, own.claim) == (2, "USER 1 -> USER 0", "FROM a:1\nUSER 0\n", "test_user")
     assert equivalent == {"Dockerfile: drop USER 1": "it is so anyway"}
@@ -161,7 +161,7 @@ def test_a_wrong_list_is_malformed(hello, tmp_path, text, problem):
     (tmp_path / mutation_scores.FILE).write_text(text)
 
     with pytest.raises(MalformedError, match=problem):
-        operators.listed_mutants(hello, tmp_path)
+        mutants.listed_mutants(hello, tmp_path)
 
 
 class _Copy:
@@ -263,7 +263,7 @@ def test_what_survived_is_tried_again(hello, tmp_path, copies):
     first = runner.score(hello, top=tmp_path)
     (tmp_path / mutation_scores.FILE).write_text(
         "[hello.equivalent]\n"
-        + "".join(f"{json.dumps(each.name)} = 'why'\n" for each in operators.derive_mutants(hello)[:2])
+        + "".join(f"{json.dumps(each.name)} = 'why'\n" for each in mutants.derive_mutants(hello)[:2])
     )
     made.clear()
     second = runner.score(hello, first, tmp_path)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from drydock import ROOT, host
 from drydock.model.example import Example, without_step_names
-from drydock.mutation.operators import Mutant
+from drydock.model.mutants import Mutant
 
 #: The module that replays transcripts.
 TRANSCRIPTS = "test_transcripts.py"

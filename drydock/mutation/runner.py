@@ -32,9 +32,9 @@ from drydock.errors import DrydockError
 from drydock.host import exit_on_signals, print_status
 from drydock.model import example as examples
 from drydock.model.example import Example
+from drydock.model.mutants import Mutant, derive_mutants, listed_mutants
 from drydock.model.mutation_scores import Score, load_scores, save_scores
 from drydock.mutation.noticed import Noticed
-from drydock.mutation.operators import Mutant, derive_mutants, listed_mutants
 from drydock.testing.sandbox import copy_tests, start_module
 
 #: Checks of files, which need no engine.

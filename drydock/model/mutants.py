@@ -1,7 +1,7 @@
-"""Mutants: small faults in an example's files, each of which a test has to notice. One that none notices survives.
+"""Mutants: small faults in an example's files, each of which a test has to kill. A mutant that no test kills survives.
 
-A set of them follows from the Dockerfiles and Compose files; ``tests/examples/mutants.toml`` adds others, and says
-which change nothing that could be noticed, and why. ``trial`` tries them.
+Mutation operators derive them from Dockerfiles and Compose files. An example's lists add others, and name the
+equivalent ones: those that change nothing a test could see, each with its reason. :mod:`drydock.mutation` tries them.
 """
 
 from __future__ import annotations
