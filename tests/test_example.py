@@ -10,6 +10,7 @@ import pytest
 from drydock.errors import MalformedError, MissingError
 from drydock.model import example as examples
 from drydock.model.example import Example
+from drydock.model.syntax import canonical_source
 
 
 @pytest.fixture(name="hello")
@@ -110,6 +111,93 @@ def test_the_zip_is_the_same_bytes_every_time(hello, tmp_path):
         modes = {entry.filename: entry.external_attr >> 16 & 0o777 for entry in archive.infolist()}
     assert modes["hello/run.sh"] == 0o755
     assert modes["hello/Dockerfile"] == 0o644
+
+
+TEST = """\
+def test_runs(run):
+    \"\"\"It prints `a`.
+
+    With details.
+    \"\"\"
+    assert run("a", f"{1!r:>{2}}b" f"c") == ["a", None]
+"""
+
+
+@pytest.fixture(name="tested")
+def _tested(hello):
+    hello.test.parent.mkdir(parents=True)
+    hello.test.write_text(TEST)
+    return hello
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    assert", "    # A comment.\n\n    assert"),
+        ('["a", None]', "[  # first\n        'a',\n        None,\n    ]"),
+        ("    With details.", "  With\n  details.\n"),
+        ('b" f"c"', 'bc"'),
+        ("\n", "\r\n"),
+        ('run("a",', '(run)("" "a",'),
+    ],
+)
+def test_comments_and_formatting_of_the_test_leave_the_digest(tested, old, new):
+    """What changes neither the run nor the sentence on the site makes no evidence stale."""
+    before = tested.digest()
+    tested.test.write_bytes(TEST.replace(old, new).encode())
+
+    assert new in tested.test.read_bytes().decode()
+    assert tested.digest() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("prints `a`", "prints `b`"),
+        ("test_runs", "test_ends"),
+        ("None]", "...]"),
+        ("None]", "{}]"),
+        ('run("a"', 'run(b"a"'),
+        ("==", "!="),
+        ("!r", "!s"),
+        ("{2}", "{3}"),
+        ('b" f"c', 'b" f"d'),
+        ('run("a", f', "run(f"),
+        ("def test_runs(run)", "async def test_runs(run)"),
+        ("def test_runs(run)", "@mark\ndef test_runs(run)"),
+    ],
+)
+def test_code_and_sentences_of_the_test_change_the_digest(tested, old, new):
+    """What changes the run or the sentence on the site makes evidence stale."""
+    before = tested.digest()
+    tested.test.write_text(TEST.replace(old, new))
+
+    assert new in tested.test.read_text()
+    assert tested.digest() != before
+
+
+def test_every_python_reads_a_test_alike():
+    """The text of a syntax tree is the same on each Python, whatever ``ast.dump`` prints there."""
+    source = b'def f(a, *, b=1):\n    """It\n    is."""\n    return {**a}, f"x{b=}" f"{a:}" u"\\u00e9", -1j, ()\n'
+
+    assert canonical_source(source).decode() == (
+        "Module( body= [ FunctionDef( args= arguments( args= [ arg( arg= 'a' ) ] kw_defaults= [ int 1 ] kwonlyargs= "
+        "[ arg( arg= 'b' ) ] ) body= [ str 'It is.' Return( value= Tuple( ctx= Load( ) elts= [ Dict( keys= [ None ] "
+        "values= [ Name( ctx= Load( ) id= 'a' ) ] ) JoinedStr( values= [ str 'xb=' FormattedValue( conversion= 114 "
+        "value= Name( ctx= Load( ) id= 'b' ) ) FormattedValue( conversion= -1 format_spec= JoinedStr( ) value= Name( "
+        "ctx= Load( ) id= 'a' ) ) str '\\xe9' ] ) UnaryOp( op= USub( ) operand= complex 1j ) Tuple( ctx= Load( ) ) ] ) "
+        ") ] name= 'f' ) ] )"
+    )
+
+
+@pytest.mark.parametrize("source", [b"def (", b"\0", b"\xff", b"(" * 1000, b"-" * 100_000 + b"1", b"0x" + b"f" * 9999])
+def test_a_test_that_does_not_parse_has_a_digest(tested, source):
+    """A test that doesn't parse counts with each of its bytes, and the site is built all the same."""
+    tested.test.write_bytes(source)
+    before = tested.digest()
+    tested.test.write_bytes(source + b" # comment")
+
+    assert tested.digest() != before
 
 
 @pytest.mark.parametrize("change", ["content", "mode", "name", "test"])

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from drydock import ROOT
 from drydock.errors import MalformedError, MissingError, did_you_mean
+from drydock.model.syntax import canonical_source
 from drydock.model.transcript import Transcript, parse_transcript
 
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -164,12 +165,13 @@ class Example:
         return self.root.parent.parent / "tests" / "examples" / f"test_{self.slug.replace('-', '_')}.py"
 
     def digest(self, *, readme: bool = True) -> str:
-        """Return the sha256 (hex) over the names, modes and bytes of the example's files and its test.
+        """Return the sha256 (hex) of the example's files (names, modes, bytes) and of its test's syntax tree.
 
-        Evidence carries it: when it differs, the evidence speaks of other files. How a transcript calls its steps, for
-        pages to show them, does not count: nothing runs otherwise for it.
+        Evidence carries it. Evidence with another digest is stale: it was recorded for other files. Comments and
+        formatting of the test don't count, because they change neither what runs nor the sentences on the site (see
+        :func:`drydock.model.syntax.canonical_source`). Names of a transcript's steps don't count, either.
 
-        :param readme: whether the README counts. No test looks into it, but an image may hold it.
+        :param readme: whether the README counts. Tests don't read it, but an image may contain it.
         """
         whole = hashlib.sha256()
         for name in self.files:
@@ -181,7 +183,7 @@ class Example:
                 data = without_step_names(data)
             whole.update(f"{name}\0{mode}\0{_sha256(data)}\n".encode())
         if self.test.is_file():
-            whole.update(f"test\0-\0{_sha256(self.test.read_bytes())}\n".encode())
+            whole.update(f"test\0-\0{_sha256(canonical_source(self.test.read_bytes()))}\n".encode())
         return whole.hexdigest()
 
     def zip(self) -> bytes:
