@@ -154,7 +154,7 @@ READERS = {
     "inline command": lambda text: COMMANDS.problem(f"docker ps {text}"),
     "log of a build": builds.steps,
     "help": lambda text: read_help(text, "docker"),
-    "anchors": topics._anchors,
+    "anchors": topics._heading_anchors,
     "output": lambda text: transcript.observed_lines(shell._CONTROL.sub("", text)),
     "record": lambda text: transcript.merge_lines(["...", "<id>"], [transcript._redacted(text)]),
     "regions": lambda text: (
