@@ -108,7 +108,7 @@ def test_changed_code_is_loaded_anew(monkeypatch):
     warm = preview.Warm([], url_host="x", pre_build_commands=[], post_build_commands=[])
 
     warm(changed_paths=[])
-    monkeypatch.setattr(preview, "code", lambda: preview.LOADED + 1)
+    monkeypatch.setattr(preview, "code_version", lambda: preview.LOADED + 1)
     warm(changed_paths=["changed"])
 
     assert asked == ["here", ["changed"]]

@@ -91,3 +91,10 @@ def faulty_pages(
 ) -> list[str]:
     """Return the pages with a fault: what they miss may be there now, and if not, this build is to say so as well."""
     return [name for name, page in all_pages(env).items() if page.faulty]
+
+
+def setup(app: Sphinx) -> None:
+    """Keep a record per page."""
+    app.connect("env-get-outdated", faulty_pages)
+    app.connect("env-purge-doc", purge_page)
+    app.connect("env-merge-info", merge_pages)

@@ -147,3 +147,10 @@ def get_repository(env: BuildEnvironment) -> Repository:
     """Return the examples of this build."""
     found: Repository = vars(env)["drydock_shelf"]
     return found
+
+
+def setup(app: Sphinx) -> None:
+    """Read the repository when a build starts."""
+    # The repository's top folder, relative to that of conf.py.
+    app.add_config_value("drydock_top", "", "env", [str])
+    app.connect("builder-inited", read_repository)

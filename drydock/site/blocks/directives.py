@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from docutils.nodes import system_message
+    from sphinx.application import Sphinx
 
 
 def _names(argument: str | None) -> list[str]:
@@ -157,3 +158,12 @@ class MeasuredRole(SphinxRole):
         return InlineText(
             units.format_measure(measure), f"measured on {engine_facts(evidence.run)}", "drydock-measured"
         ).nodes()
+
+
+def setup(app: Sphinx) -> None:
+    """Add the directives and the role."""
+    app.add_directive("example", FileDirective)
+    app.add_directive("transcript", TranscriptDirective)
+    app.add_directive("picture", PictureDirective)
+    app.add_directive("examples", ExamplesDirective)
+    app.add_role("measured", MeasuredRole())

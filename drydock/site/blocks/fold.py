@@ -92,3 +92,9 @@ def _seen(part: nodes.Node) -> nodes.Node:
     if isinstance(part, nodes.container):
         part["classes"].remove("sd-tab-content")
     return part
+
+
+def setup(app: Sphinx) -> None:
+    """Fold long transcripts in HTML."""
+    app.add_node(nodes.literal_block, override=True, html=(visit_literal_block, HTML5Translator.depart_literal_block))
+    app.connect("doctree-resolved", spread, priority=700)

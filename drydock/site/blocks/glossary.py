@@ -82,3 +82,10 @@ def _opening(link: nodes.reference, said: str, unique: str) -> nodes.inline:
     unfound = nodes.inline("", "", popover, classes=["no-search"])
     begin, end = (nodes.raw("", text, format="html") for text in (_OPEN.format(unique), "</button>"))
     return nodes.inline("", "", begin, *word, end, unfound, classes=["drydock-term"])
+
+
+def setup(app: Sphinx) -> None:
+    """Collect the glossary's sentences, and show them where a page uses a term."""
+    app.connect("doctree-read", read)
+    app.connect("env-updated", changed)
+    app.connect("doctree-resolved", show, priority=700)  # Markdown, at 600, has the links

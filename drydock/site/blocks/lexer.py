@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pygments.lexer import Lexer, do_insertions
 from pygments.lexers import get_lexer_for_filename
@@ -17,6 +17,9 @@ from pygments.lexers.data import YamlLexer
 from pygments.lexers.shell import BashLexer
 from pygments.token import Generic, _TokenType
 from pygments.util import ClassNotFound
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 #: Stands before a line of output that would read as a prompt or a status. It has no width, and HTML does not get it.
 SHIELD = "\N{WORD JOINER}"
@@ -85,3 +88,10 @@ def _command(lines: list[str]) -> Tokens:
 def shield_line(line: str) -> str:
     """Return a line of output so that the lexer does not read it as anything else."""
     return f"{SHIELD}{line}" if line.startswith(("$ ", "> ", "[exit ")) else line
+
+
+def setup(app: Sphinx) -> None:
+    """Add the lexers."""
+    app.add_lexer("console", ConsoleLexer)
+    for name, lexer in FREQUENT.items():
+        app.add_lexer(name, lexer)

@@ -196,3 +196,12 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         text = json.dumps(dataclasses.asdict(census), indent=1) + "\n"
         (app.outdir / FILE).write_text(text, encoding="utf-8")
         walkthroughs.save_steps(app.outdir, typed(app.env))
+
+
+def setup(app: Sphinx) -> None:
+    """Count the blocks of each page that is read, and show and write the census."""
+    app.add_directive("census", CensusDirective)
+    app.connect("doctree-read", read)
+    app.connect("env-updated", showing)
+    app.connect("doctree-resolved", show)
+    app.connect("build-finished", finish)

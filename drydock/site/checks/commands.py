@@ -84,3 +84,10 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
                 .as_posix()
             )
             warn(Subtype.STALE, f"{inline} commands in prose are not checked: {error}", place)
+
+
+def setup(app: Sphinx) -> None:
+    """Check the commands of each page that is read."""
+    app.connect("env-get-outdated", outdated)
+    app.connect("doctree-read", read)
+    app.connect("env-updated", check)

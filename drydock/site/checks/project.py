@@ -123,3 +123,9 @@ def _check_floor(census: Census, known: Repository) -> None:
             warn(
                 Subtype.UNBOUND, f"{found} {kind}, the floor in {FLOOR} is {least}; {least - found} went missing", FLOOR
             )
+
+
+def setup(app: Sphinx) -> None:
+    """Check the repository when all pages are read."""
+    # env-check-consistency is left out of a build that reads no page.
+    app.connect("env-updated", check)

@@ -68,3 +68,9 @@ def publish(app: Sphinx, exception: Exception | None) -> None:
                     (app.outdir / _zip(exercise)).write_bytes(Example(copy).zip())
     except MalformedError as error:
         warn(Subtype.MALFORMED, error.problem, error.path)
+
+
+def setup(app: Sphinx) -> None:
+    """Add the directive, and publish the exercises' files."""
+    app.add_directive("exercise", ExerciseDirective)
+    app.connect("build-finished", publish, priority=600)  # at 500 the folder is emptied for the examples

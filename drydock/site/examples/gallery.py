@@ -76,3 +76,9 @@ def _in_order(env: BuildEnvironment) -> list[str]:
     written = [name for name in all_pages(env) if not is_generated(name)]
     included = env.toctree_includes.get(env.config.root_doc, [])
     return sorted(written, key=lambda name: (included.index(name) if name in included else len(included), name))
+
+
+def setup(app: Sphinx) -> None:
+    """Group the list of examples when all pages are read."""
+    app.connect("env-updated", regrouped)
+    app.connect("doctree-resolved", show)

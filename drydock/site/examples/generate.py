@@ -47,3 +47,8 @@ def _index(slugs: list[str]) -> str:
     return (
         f"{MARK} from examples/.\n\n# Examples\n\n```{{examples}}\n```\n\n```{{toctree}}\n:hidden:\n\n{entries}\n```\n"
     )
+
+
+def setup(app: Sphinx) -> None:
+    """Write the generated pages before Sphinx looks for pages."""
+    app.connect("builder-inited", generate, priority=600)  # the repository is read at 500

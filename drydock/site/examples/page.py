@@ -23,6 +23,8 @@ from drydock.site.repository import get_repository
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sphinx.application import Sphinx
+
 #: What is said of a claim that passed, failed, or was skipped.
 MARKS = {"passed": "✓ upheld", "failed": "✗ failed", "skipped": "skipped"}
 
@@ -158,3 +160,8 @@ def _value(measure: Measure | None, run: Run) -> InlineText:
         if measure
         else InlineText("not taken")
     )
+
+
+def setup(app: Sphinx) -> None:
+    """Add the directive."""
+    app.add_directive("example-page", ExamplePageDirective)

@@ -89,3 +89,9 @@ def publish_examples(app: Sphinx, exception: Exception | None) -> None:
         if example.test.is_file():
             (folder / TESTS).mkdir(exist_ok=True)
             shutil.copyfile(example.test, folder / TESTS / example.test.name)
+
+
+def setup(app: Sphinx) -> None:
+    """Publish the examples' files and link them."""
+    app.connect("doctree-resolved", link_published, priority=700)  # Markdown, at 600, makes its own links
+    app.connect("build-finished", publish_examples)

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pygments.formatters import HtmlFormatter
 from pygments.token import STANDARD_TYPES, Name, Punctuation, Whitespace, _TokenType
+from sphinx.highlighting import PygmentsBridge
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 #: What has the colour of all the rest in both styles of the theme, or none that could be seen.
 PLAIN: Final = frozenset({Whitespace, Punctuation, Name, Name.Other})
@@ -54,3 +58,8 @@ class Formatter(HtmlFormatter):
     def get_linenos_style_defs(self) -> list[str]:
         """Return no rule for numbers of lines: there are none on the site."""
         return [rule for rule in super().get_linenos_style_defs() if "linenos" not in rule]
+
+
+def setup(app: Sphinx) -> None:
+    """Replace the formatter where Sphinx takes it from: no setting names another one."""
+    PygmentsBridge.html_formatter = Formatter

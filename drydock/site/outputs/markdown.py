@@ -125,3 +125,8 @@ def fenced(text: str, language: str) -> str:
     ticks = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, ticks + 1)
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def setup(app: Sphinx) -> None:
+    """Write each page as Markdown: after its parts are filled in (500), before they become HTML (700)."""
+    app.connect("doctree-resolved", write, priority=600)

@@ -153,3 +153,11 @@ def _sitemap(app: Sphinx) -> str:
         '<?xml version="1.0" encoding="utf-8"?>\n'
         f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}\n</urlset>\n'
     )
+
+
+def setup(app: Sphinx) -> None:
+    """Describe each page, and write the files for programs."""
+    app.connect("doctree-read", describe)
+    app.connect("html-page-context", tell)
+    app.connect("html-page-context", lighten, priority=550)  # when the body is whole
+    app.connect("build-finished", finish)

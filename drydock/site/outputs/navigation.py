@@ -38,12 +38,11 @@ _ENTRY = re.compile(
 _GENERATED = ("genindex", "modindex", "search")
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def setup(app: Sphinx) -> None:
     """Have each page's list of pages come from here, and the theme make none."""
     lists = Lists()
     app.connect("html-page-context", lists.before, priority=400)  # the theme's is 500
     app.connect("html-page-context", lists.after, priority=600)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 class Lists:

@@ -21,13 +21,13 @@ from sphinx_autobuild import __main__ as autobuild
 from sphinx_autobuild.build import Builder
 from sphinx_autobuild.utils import show_message
 
-from drydock.site import code
+from drydock.site import code_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: A checksum of the code that this process has loaded.
-LOADED = code()
+LOADED = code_version()
 
 
 class Warm(Builder):
@@ -35,7 +35,7 @@ class Warm(Builder):
 
     def __call__(self, *, changed_paths: Sequence[Path]) -> None:
         """Build once. What fails is told, and does not end the server."""
-        if code() != LOADED:
+        if code_version() != LOADED:
             super().__call__(changed_paths=changed_paths)
             return
         for path in changed_paths[:5]:

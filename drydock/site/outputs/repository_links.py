@@ -106,3 +106,11 @@ def _source(app: Sphinx, pagename: str) -> str:
         slug = pagename.removeprefix(f"{FOLDER}/")
         return f"{FOLDER}/{slug}/README.md" if slug in get_repository(app.env).examples else ""
     return app.env.doc2path(pagename).relative_to(get_repository(app.env).top.resolve()).as_posix()
+
+
+def setup(app: Sphinx) -> None:
+    """Check the repository's address, and link it from each page."""
+    # The address, where it is known.
+    app.add_config_value("drydock_repository", "", "html", [str])
+    app.connect("config-inited", check)
+    app.connect("html-page-context", tell)

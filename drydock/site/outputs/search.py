@@ -34,3 +34,8 @@ def _pages(words: dict[str, int | list[int]], word: str) -> list[int]:
     """Return the numbers of the pages with `word`; Sphinx writes a single one without brackets."""
     found = words[word]
     return found if isinstance(found, list) else [found]
+
+
+def setup(app: Sphinx) -> None:
+    """Write the index after Sphinx has written its own."""
+    app.connect("build-finished", write)

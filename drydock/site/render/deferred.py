@@ -44,3 +44,8 @@ def render_deferred(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             node.replace_self(nodes.raw("", str(part.html(app.builder, docname)), format="html"))
         else:
             node.replace_self(part.nodes())
+
+
+def setup(app: Sphinx) -> None:
+    """Render the deferred parts when a page is written."""
+    app.connect("doctree-resolved", render_deferred, priority=700)  # Markdown, at 600, needs their data

@@ -159,3 +159,10 @@ def _number(value: int, *what: nodes.Node) -> list[nodes.Node]:
 
 def _fact(value: str, *what: nodes.Node) -> list[nodes.Node]:
     return [nodes.strong("", value), nodes.Text(" "), *what]
+
+
+def setup(app: Sphinx) -> None:
+    """Add the directives."""
+    app.add_directive("claims", ClaimsDirective)
+    app.add_directive("totals", TotalsDirective)
+    app.connect("doctree-resolved", show)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from docutils import nodes
 
@@ -15,6 +16,9 @@ from drydock.site.pages import FOLDER
 from drydock.site.render.inline import inline_nodes
 from drydock.site.render.tables import Cell, node_table
 from drydock.site.repository import get_repository
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 #: So many claims of one example and one reason are named; of more, the example's own page has the sentences.
 FEW = 3
@@ -122,3 +126,8 @@ def _few(each: Sequence[str], between: str, many: str, few: str = "{}") -> list[
     if not each:
         return []
     return [few.format(between.join(each)) if len(each) <= FEW else many.format(len(each))]
+
+
+def setup(app: Sphinx) -> None:
+    """Add the directive."""
+    app.add_directive("compatibility", CompatibilityDirective)

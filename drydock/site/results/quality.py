@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from docutils import nodes
 
@@ -18,6 +19,9 @@ from drydock.site.blocks.directives import ExampleDirective
 from drydock.site.render.inline import InlineText, inline_nodes
 from drydock.site.render.tables import text_table
 from drydock.site.repository import get_repository
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 HEAD = ("Example", "Faults", "Noticed", "Without effect", "Not noticed")
 
@@ -128,3 +132,10 @@ def _row(slug: str, score: Score) -> list[InlineText]:
     *counts, survivors = _counts(score)
     listed = f": {'; '.join(f'`{survivor}`' for survivor in score.survivors)}" if survivors else ""
     return [InlineText(slug), *_counted(counts), InlineText(f"{survivors}{listed}")]
+
+
+def setup(app: Sphinx) -> None:
+    """Add the directives."""
+    app.add_directive("mutants", MutantsDirective)
+    app.add_directive("soak", SoakDirective)
+    app.add_directive("held", HeldDirective)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from docutils import nodes
 
 from drydock.errors import MissingError, did_you_mean
@@ -13,6 +15,9 @@ from drydock.site.pages import FOLDER
 from drydock.site.render.inline import inline_nodes
 from drydock.site.render.tables import Cell, node_table
 from drydock.site.repository import get_repository
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 
 class VersionsDirective(ExampleDirective):
@@ -64,3 +69,8 @@ def _note(note: str) -> list[nodes.Node]:
 
 def _source(row: Base | Program) -> list[nodes.Node]:
     return [nodes.reference("", row.checked.isoformat(), refuri=row.source)]
+
+
+def setup(app: Sphinx) -> None:
+    """Add the directive."""
+    app.add_directive("versions", VersionsDirective)

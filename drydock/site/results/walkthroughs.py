@@ -120,3 +120,9 @@ def _shown(env: BuildEnvironment) -> list[nodes.Node]:
         text_table(HEAD, body, "drydock-followed", stub=True),
         nodes.raw("", "</details>", format="html"),
     ]
+
+
+def setup(app: Sphinx) -> None:
+    """Add the directive."""
+    app.add_directive("followed", FollowedDirective)
+    app.connect("doctree-resolved", show)
