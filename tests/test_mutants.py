@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import signal
@@ -10,12 +11,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from test_site import site
 
 from drydock import ROOT
 from drydock.errors import DrydockError, MalformedError
 from drydock.fixtures import until
-from drydock.model import mutants, mutation_scores
+from drydock.model import example as examples, mutants, mutation_scores, recipes
 from drydock.model.example import Example
 from drydock.model.mutation_scores import Score
 from drydock.mutation import runner
@@ -34,6 +36,20 @@ CMD ["not", "an instruction"]
 EOF
 CMD ["serve", "--name", "a b"]
 ENTRYPOINT ['wrong']
+"""
+LISTS = """\
+x-user: &user
+  user: "1"
+services:
+  web:
+    <<: *user
+    volumes:
+      - type: bind
+        # of the folder
+        source: .
+      - target: /only
+    ports: &ports
+    - published: 1
 """
 COMPOSE = """\
 services:
@@ -119,6 +135,58 @@ def test_every_key_is_dropped():
         COMPOSE.replace('    ports:\n    # indented as the key is\n    - "127.0.0.1::80"\n', ""),
     )
     assert found["drop services"][1] == "\nvolumes:\n  data:\n"
+
+
+def test_merge_keys_and_first_keys_of_items_are_dropped():
+    """A merge key is dropped, and so is the first key of a list item, whose dash moves to the item's next key."""
+    found = _changes(mutants.of_compose("compose.yaml", LISTS))
+
+    assert found["drop services.web.<<"] == (5, LISTS.replace("    <<: *user\n", ""))
+    assert found["drop services.web.volumes.type"] == (
+        7,
+        LISTS.replace(
+            "      - type: bind\n        # of the folder\n        source", "        # of the folder\n      - source"
+        ),
+    )
+    assert found["drop services.web.volumes.target"][1] == LISTS.replace("      - target: /only\n", "")
+    assert found["drop services.web.ports.published"][1] == LISTS.replace("    - published: 1\n", "")
+    assert "drop services.web.volumes.source" in found
+
+
+def test_what_is_no_longer_yaml_says_so():
+    """A mutant whose file can't be read any more has this in its name; all others are YAML, in all examples."""
+    assert "drop x-user (no longer YAML)" in _changes(mutants.of_compose("compose.yaml", LISTS))
+    derived = [mutant for each in examples.load_examples().values() for mutant in mutants.derive_mutants(each)]
+    files = [mutant for mutant in derived if mutant.path.endswith(".yaml") and "no longer YAML" not in mutant.what]
+
+    assert len(files) > 900
+    for mutant in files:
+        yaml.compose(mutant.text, Loader=yaml.SafeLoader)
+
+
+@pytest.mark.parametrize(("text", "line"), [("a: [\n", ":2"), ("a: b\nc: 'd\n", ":3"), ("[" * 5000, "")])
+def test_a_compose_file_that_is_no_yaml_is_malformed(hello, text, line):
+    """A Compose file that isn't YAML is reported with its line, also one that is nested too deeply to be read."""
+    (hello.root / "compose.yaml").write_text(text)
+
+    with pytest.raises(MalformedError, match=rf"^examples/hello/compose.yaml{line}: not YAML: "):
+        mutants.derive_mutants(hello)
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("", []),
+        ("a:\n  b: 1", [(0, 2, ("a",)), (1, 2, ("a", "b"))]),
+        ("a: |\n  # text\n  b: 1\n\n# note\nc: {d: 1}\n", [(0, 3, ("a",)), (5, 6, ("c",))]),
+        ("a: &a\n  b: *a\nc: *a\n", [(0, 2, ("a",)), (1, 2, ("a", "b")), (2, 3, ("c",))]),
+        ("a:\n- b: 1\n- - c: 2\n", [(0, 3, ("a",)), (1, 2, ("a", "b")), (2, 3, ("a", "c"))]),
+        ("'a b': 1\n? c\n: d\n", [(0, 1, ("a b",)), (1, 3, ("c",))]),
+    ],
+)
+def test_keys_of_a_compose_file(text, keys):
+    """Each key has its lines and the names that lead to it: aliases are not followed, and comments below it stay."""
+    assert [*recipes.compose_keys(text)] == keys
 
 
 def test_rules_for_a_compose_file():
@@ -537,17 +605,37 @@ def test_scores_survive_the_file(tmp_path):
 
 def test_the_site_shows_the_scores(site):
     """The page has a row per example, the survivors by file and line, and the sum; what changed since is left out."""
-    digest = Example(site.top / "examples/greeting").digest(readme=False)
-    mutation_scores.save_scores(
-        {"greeting": Score(digest, 1200, 1199, (), ("Dockerfile:1: drop FROM <a>",)), "gone": Score("d", 1, 1)},
-        site.top,
-    )
+    site.write(str(mutation_scores.FILE), "")
+    example = Example(site.top / "examples/greeting")
+    count = len(mutants.derive_mutants(example))
+    score = Score(example.digest(readme=False), count, count - 1, (), ("Dockerfile:1: drop FROM <a>",))
     site.page("first", ":::{example} greeting/Dockerfile\n:::\n\n:::{mutants}\n:::")
-    built = site.build()
-    html = built.text("first.html")
 
-    assert built.warnings == []
+    def build(**changes):
+        scores = {"greeting": dataclasses.replace(score, **changes), "gone": Score("d", 1, 1)}
+        mutation_scores.save_scores(scores, site.top)
+        built = site.build()
+        assert built.warnings == []
+        return built.text("first.html")
+
+    html = build()
     assert "drop FROM &lt;a&gt;</code>" in html
-    assert "<p>1,199</p>" in html
+    assert f"<p>{count - 1}</p>" in html
+    assert "drop FROM &lt;a&gt;" not in build(tried=count - 1, killed=count - 2)
     site.write("examples/greeting/more", "new\n")
-    assert "1,199" not in site.build().text("first.html")
+    assert "drop FROM &lt;a&gt;" not in site.build().text("first.html")
+
+
+def test_a_score_is_current_while_it_counts_all_mutants(hello, tmp_path):
+    """A score is old once the files change, or there are more mutants, or one is no longer listed as equivalent."""
+    equivalent = '[hello.equivalent]\n"Dockerfile: drop USER 1" = "why"\n'
+    (tmp_path / mutation_scores.FILE).write_text(equivalent)
+    score = Score(hello.digest(readme=False), 6, 5, ("Dockerfile:2: drop USER 1",))
+
+    assert mutants.is_current(score, hello, tmp_path)
+    assert not mutants.is_current(dataclasses.replace(score, tried=5, killed=4), hello, tmp_path)
+    (tmp_path / mutation_scores.FILE).write_text("")
+    assert not mutants.is_current(score, hello, tmp_path)
+    (tmp_path / mutation_scores.FILE).write_text(equivalent)
+    (hello.root / "more.txt").write_text("")
+    assert not mutants.is_current(score, hello, tmp_path)

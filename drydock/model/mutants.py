@@ -7,6 +7,7 @@ equivalent ones: those that change nothing a test could see, each with its reaso
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import re
 import shlex
@@ -15,25 +16,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+import yaml
+
 from drydock import ROOT
 from drydock.errors import DrydockError, MalformedError, did_you_mean
 from drydock.model.example import Example
-from drydock.model.mutation_scores import FILE
-from drydock.model.recipes import dockerfile_instructions
+from drydock.model.mutation_scores import FILE, Score
+from drydock.model.recipes import compose_keys, dockerfile_instructions
 
-_KEY = re.compile(r"( *)([\w.${}/-]+|\"[^\"]*\"):(?: |$)")
+_DASH = re.compile(r" *(?:- +)+")
 _TAGGED = re.compile(r"([\w./-]+):[\w.-]+")
+#: The loader in C, where PyYAML has it, is ten times as fast.
+_FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A fault.
+    """A small fault in one file of an example.
 
-    :ivar path: of the file in the example.
-    :ivar line: 1-based line at which the file changes.
-    :ivar what: what was done, in words that stay the same when lines move: ``drop USER 10001``.
+    :ivar path: the file's path in the example.
+    :ivar line: the first line that changes, counted from 1.
+    :ivar what: the change, in words that stay the same when lines move: ``drop USER 10001``.
     :ivar text: the file's new text.
-    :ivar claim: the test that is to fail; "" for any.
+    :ivar claim: the only test that may kill the mutant; "" for any.
     """
 
     path: str
@@ -47,67 +52,76 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """What mutants.toml calls it."""
+        """The mutant's name in lists: without the line, so that it survives edits elsewhere in the file."""
         return f"{self.path}: {self.what}"
 
 
-# Deriving
+# Mutation operators
 
 
 def derive_mutants(example: Example) -> list[Mutant]:
-    """Return the mutants that follow from the example's Dockerfiles and Compose files."""
-    found: list[Mutant] = []
+    """Return the mutants that follow from the example's Dockerfiles and Compose files.
+
+    :raises MalformedError: a Compose file isn't YAML.
+    """
+    mutants: list[Mutant] = []
     for name in example.files:
         base = PurePosixPath(name).name
         if base.startswith("Dockerfile") and not base.endswith(".dockerignore"):
-            found += of_dockerfile(name, example.read(name))
+            mutants += of_dockerfile(name, example.read(name))
         elif base.startswith("compose") and base.endswith((".yaml", ".yml")):
-            found += of_compose(name, example.read(name))
-    return found
+            try:
+                mutants += of_compose(name, example.read(name))
+            except (yaml.YAMLError, RecursionError) as error:
+                mark = getattr(error, "problem_mark", None)
+                problem = getattr(error, "problem", None) or "nested too deeply"
+                shown = f"examples/{example.slug}/{name}"
+                raise MalformedError(shown, mark.line + 1 if mark else 0, f"not YAML: {problem}") from None
+    return mutants
 
 
 def of_dockerfile(path: str, text: str) -> Iterator[Mutant]:
-    """Yield each instruction dropped, lists as shell forms, tags as ``latest``, and a COPY behind the RUN below it.
+    """Yield each instruction dropped, exec forms as shell forms, tags as ``latest``, and a COPY moved below a RUN.
 
-    A COPY behind another COPY would hardly ever change what is in the image.
+    A COPY only moves below a RUN: moved below another COPY, it would hardly ever change the image.
     """
     lines = text.splitlines()
-    steps = list(dockerfile_instructions(lines))
-    for index, (first, last, word, rest) in enumerate(steps):
-        yield _edited(path, lines, first, last, [], f"drop {_short(lines[first:last])}")
-        if word in ("CMD", "ENTRYPOINT") and _shell(rest):
-            yield _edited(path, lines, first, last, [f"{word} {_shell(rest)}"], f"shell form of {word} {rest}")
+    instructions = list(dockerfile_instructions(lines))
+    for index, (first, end, word, rest) in enumerate(instructions):
+        yield _replace_lines(path, lines, first, end, [], f"drop {_one_line(lines[first:end])}")
+        if word in ("CMD", "ENTRYPOINT") and _shell_form(rest):
+            shell = f"{word} {_shell_form(rest)}"
+            yield _replace_lines(path, lines, first, end, [shell], f"shell form of {word} {rest}")
         if word == "FROM" and _TAGGED.match(rest):
-            latest = f"FROM {_TAGGED.sub(_latest, rest, count=1)}"
-            yield _edited(path, lines, first, last, [latest], f"latest in FROM {rest}")
-        if word == "COPY" and index + 1 < len(steps) and steps[index + 1][2] == "RUN":
-            after = steps[index + 1]
-            swapped = [*lines[after[0] : after[1]], *lines[first:last]]
-            yield _edited(path, lines, first, after[1], swapped, f"move down {_short(lines[first:last])}")
+            latest = _TAGGED.sub(r"FROM \1:latest", rest, count=1)
+            yield _replace_lines(path, lines, first, end, [latest], f"latest in FROM {rest}")
+        if word == "COPY" and index + 1 < len(instructions) and instructions[index + 1][2] == "RUN":
+            below, last = instructions[index + 1][:2]
+            swapped = [*lines[below:last], *lines[first:end]]
+            yield _replace_lines(path, lines, first, last, swapped, f"move down {_one_line(lines[first:end])}")
 
 
-def _shell(rest: str) -> str:
-    """Return what a list of words is to a shell; "" where it is no list, also because its author got that wrong."""
+def _shell_form(rest: str) -> str:
+    """Return the exec form as one shell-quoted string, or "" if it isn't a valid JSON list."""
     with contextlib.suppress(ValueError):
-        words = json.loads(rest)
-        return shlex.join(words) if isinstance(words, list) else ""
+        arguments = json.loads(rest)
+        return shlex.join(arguments) if isinstance(arguments, list) else ""
     return ""
 
 
-def _latest(found: re.Match[str]) -> str:
-    return f"{found[1]}:latest"
-
-
-def _short(lines: Sequence[str]) -> str:
+def _one_line(lines: Sequence[str]) -> str:
     return " ".join(" ".join(line.rstrip("\\") for line in lines).split())[:80]
 
 
 def of_compose(path: str, text: str) -> Iterator[Mutant]:
-    """Yield each key dropped, ports for everybody, weaker conditions, anonymous volumes, and images as ``latest``."""
+    """Yield each key dropped, ports published on all addresses, weaker conditions, anonymous volumes, and ``latest``.
+
+    :raises yaml.YAMLError: the file isn't YAML.
+    """
     lines = text.splitlines()
-    keys = list(_keys(lines))
-    for first, last, names in keys:
-        yield _edited(path, lines, first, last, [], f"drop {'.'.join(names)}")
+    keys = list(compose_keys(text))
+    for first, end, names in keys:
+        yield _flag_broken(_drop_key(path, lines, first, end, f"drop {'.'.join(names)}"))
     volumes = [names[1] for _, _, names in keys if names[0] == "volumes" and len(names) == 2]
     rules = [
         (r"127\.0\.0\.1::?", "", "a port for everybody"),
@@ -116,39 +130,40 @@ def of_compose(path: str, text: str) -> Iterator[Mutant]:
         (r"(image: [\w./-]+):[\w.-]+", r"\1:latest", "latest"),
     ]
     for number, line in enumerate(lines):
-        for pattern, new, what in rules:
-            bare = line.partition(" #")[0]
-            fresh = re.sub(pattern, new, bare)
-            wanted = not line.lstrip().startswith("#") and (
-                what != "a port for everybody" or bare.lstrip().startswith("-")
-            )
-            if fresh != bare and wanted:
-                yield _edited(path, lines, number, number + 1, [fresh], f"{what} in {bare.strip()}")
-
-
-def _keys(lines: Sequence[str]) -> Iterator[tuple[int, int, tuple[str, ...]]]:
-    """Yield the first line of each key, that behind its value's last one, and the names that lead to it."""
-    above: list[tuple[int, str]] = []
-    for number, line in enumerate(lines):
-        found = _KEY.match(line)
-        if found is None:
+        bare = line.partition(" #")[0]
+        if line.lstrip().startswith("#"):
             continue
-        indent = len(found[1])
-        above = [*(each for each in above if each[0] < indent), (indent, found[2])]
-        last = number + 1
-        for index in range(number + 1, len(lines)):
-            below = lines[index]
-            if not below.strip() or below.lstrip().startswith("#"):
-                continue
-            depth = len(below) - len(below.lstrip())
-            if depth < indent or (depth == indent and not below.lstrip().startswith("- ")):
-                break
-            last = index + 1
-        yield number, last, tuple(name for _, name in above)
+        for pattern, new, what in rules:
+            changed = re.sub(pattern, new, bare)
+            is_item = bare.lstrip().startswith("-")
+            if changed != bare and (is_item or what != "a port for everybody"):
+                yield _replace_lines(path, lines, number, number + 1, [changed], f"{what} in {bare.strip()}")
 
 
-def _edited(path: str, lines: Sequence[str], first: int, last: int, fresh: Sequence[str], what: str) -> Mutant:
-    return Mutant(path, first + 1, what, "\n".join([*lines[:first], *fresh, *lines[last:]]) + "\n")
+def _drop_key(path: str, lines: Sequence[str], first: int, end: int, what: str) -> Mutant:
+    """Drop a key. The dash of a list item moves to the item's next key; an item without another key goes."""
+    dash = _DASH.match(lines[first])
+    following = end
+    while dash and following < len(lines) and not lines[following].partition("#")[0].strip():
+        following += 1
+    below = lines[following] if following < len(lines) else ""
+    if dash and len(below) - len(below.lstrip()) == len(dash[0]):
+        moved = [*lines[end:following], dash[0] + below.lstrip()]
+        return _replace_lines(path, lines, first, following + 1, moved, what)
+    return _replace_lines(path, lines, first, end, [], what)
+
+
+def _flag_broken(mutant: Mutant) -> Mutant:
+    """Say in the mutant's name that its file is no longer YAML: it lost an anchor, and aliases of it are left."""
+    try:
+        yaml.compose(mutant.text, Loader=_FAST_LOADER)
+    except yaml.YAMLError:
+        return dataclasses.replace(mutant, what=f"{mutant.what} (no longer YAML)")
+    return mutant
+
+
+def _replace_lines(path: str, lines: Sequence[str], first: int, end: int, new: Sequence[str], what: str) -> Mutant:
+    return Mutant(path, first + 1, what, "\n".join([*lines[:first], *new, *lines[end:]]) + "\n")
 
 
 # Listed
@@ -180,4 +195,28 @@ def _listed(example: Example, path: str, old: str, new: str, claim: str = "") ->
     return Mutant(path, line, f"{' '.join(old.split())} -> {' '.join(new.split())}", text.replace(old, new), claim)
 
 
-# Results
+# Both
+
+
+def split_mutants(example: Example, top: Path = ROOT) -> tuple[list[Mutant], list[Mutant]]:
+    """Return the example's mutants to try, and its equivalent ones.
+
+    :raises MalformedError: see :func:`derive_mutants` and :func:`listed_mutants`.
+    """
+    listed, equivalent = listed_mutants(example, top)
+    mutants = [*derive_mutants(example), *listed]
+    to_try = [mutant for mutant in mutants if mutant.name not in equivalent]
+    return to_try, [mutant for mutant in mutants if mutant.name in equivalent]
+
+
+def is_current(score: Score, example: Example, top: Path = ROOT) -> bool:
+    """Return whether the score is about the example as it is, and about all mutants that it has today.
+
+    An operator that derives more mutants makes the scores of the examples concerned old, and no others.
+
+    :raises MalformedError: see :func:`split_mutants`.
+    """
+    if score.digest != example.digest(readme=False):
+        return False
+    to_try, equivalent = split_mutants(example, top)
+    return score.tried == len(to_try) + len(equivalent) and {*score.equivalent} <= {*map(str, equivalent)}

@@ -14,6 +14,7 @@ from docutils import nodes
 
 from drydock.errors import MissingError, did_you_mean
 from drydock.model import held, soak
+from drydock.model.mutants import is_current
 from drydock.model.mutation_scores import FILE, RESULTS, Score, load_scores
 from drydock.site.blocks.directives import ExampleDirective
 from drydock.site.render.inline import InlineText, inline_nodes
@@ -27,7 +28,7 @@ HEAD = ("Example", "Faults", "Noticed", "Without effect", "Not noticed")
 
 
 class MutantsDirective(ExampleDirective):
-    """``{mutants}``: a table of the examples whose files are those that faults were put into."""
+    """``{mutants}``: a table of the examples that have not changed since all their mutants were tried."""
 
     required_arguments = 0
 
@@ -37,9 +38,7 @@ class MutantsDirective(ExampleDirective):
         for file in (RESULTS, FILE):
             self.env.note_dependency(known.top / file)
         scores = {slug: score for slug, score in load_scores(known.top).items() if slug in known.examples}
-        fresh = {
-            slug: score for slug, score in scores.items() if score.digest == self.example(slug).digest(readme=False)
-        }
+        fresh = {slug: score for slug, score in scores.items() if is_current(score, self.example(slug), known.top)}
         if not fresh:
             return []
         body = [_row(slug, score) for slug, score in fresh.items()]
