@@ -1,3 +1,3 @@
 """Loads Drydock's own plugins and fixtures."""
 
-pytest_plugins = ["drydock.testing.plugin", "drydock.testing.counting", "drydock.fixtures"]
+pytest_plugins = ["drydock.testing.plugin", "drydock.fixtures"]

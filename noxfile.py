@@ -158,21 +158,16 @@ def unless_proven(session: nox.Session, name: str, rests_on: str, *command: str)
 
 @nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
-    """Try the properties of `tests/fuzz` on thousands of inputs that no earlier run had; `tests` tries some.
-
-    Without a choice of tests, how many it were goes to evidence/harness.json.
-    """
+    """Try the properties of `tests/fuzz` on thousands of inputs that no earlier run had; `tests` tries some."""
     install(session)
-    kept = [] if session.posargs else ["--tally=fuzz"]
-    session.run("pytest", "-n", str(workers()), "--hypothesis-profile=fuzz", *kept, "tests/fuzz", *session.posargs)
+    session.run("pytest", "-n", str(workers()), "--hypothesis-profile=fuzz", "tests/fuzz", *session.posargs)
 
 
 @nox.session(default=False)
 def faults(session: nox.Session) -> None:
-    """Inject faults into runs on the engine, as `examples` does too, and write what became of them to evidence/."""
+    """Inject faults into runs on the engine, as `examples` does too."""
     install(session)
-    kept = [] if session.posargs else ["--tally=faults"]
-    session.run("pytest", "--on-engine", *kept, "tests/harness/test_faults.py", *session.posargs)
+    session.run("pytest", "--on-engine", "tests/harness/test_faults.py", *session.posargs)
 
 
 @nox.session
@@ -308,26 +303,15 @@ def mutants(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def soak(session: nox.Session) -> None:
-    """Run all tests on the engine N times, examples in random order, and say what differs: `-- N`, or `-- N slug ...`.
+def history(session: nox.Session) -> None:
+    """Show the flakes, retried steps, and slowest tests of the last runs; `-- repeat N [slug ...]` compares N new runs.
 
-    It fails if anything differs: an outcome, a claim that came or went, a step that was retried in one run and not in
-    another, something left behind, or what took `--factor=3` times as long. `--load` keeps every processor busy
-    meanwhile, `--seed=S` gives the order of an earlier run again. The tests of a file keep their order, for some look
-    one after the other at what they share, unless `--within` is given. Without a slug, each run is counted in
-    evidence/soak.json, in a row of this soak.
+    `--load` keeps every processor busy meanwhile, `--seed=S` repeats the order of an earlier run.
     """
     install(session)
-    # After Ctrl-C the tests take away what they made.
-    command = ["python", "-m", "drydock.testing.endure", f"--workers={workers()}", *session.posargs]
+    # After Ctrl-C the tests remove what they made.
+    command = ["python", "-m", "drydock.testing.history", *session.posargs]
     session.run(*command, interrupt_timeout=60, terminate_timeout=60)
-
-
-@nox.session(default=False)
-def flakes(session: nox.Session) -> None:
-    """Show what the last runs on this machine say: what passed and failed unchanged, steps retried, slowest tests."""
-    install(session)
-    session.run("python", "-m", "drydock.testing.history")
 
 
 @nox.session(venv_backend="none", default=False)

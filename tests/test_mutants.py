@@ -488,7 +488,7 @@ def _top(tmp_path):
     )
     (top / "conftest.py").write_text(
         "import time\n\ndef pytest_addoption(parser):\n    parser.addoption('--on-engine', action='store_true')\n"
-        "    parser.addoption('--no-ledger', action='store_true')\n"
+        "    parser.addoption('--no-history', action='store_true')\n"
     )
     (top / "tests/examples/test_transcripts.py").write_text("")
     (top / "tests/examples/test_hello.py").write_text(

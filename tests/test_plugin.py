@@ -135,7 +135,7 @@ WORKERS = ["-n", "2", "--dist", "loadgroup", "--random-order", "--random-order-s
 
 
 @pytest.mark.parametrize("parallel", [[], WORKERS], ids=["alone", "workers"])
-def test_a_run_is_kept_in_the_ledger(run, parallel):
+def test_a_run_is_kept_in_the_history(run, parallel):
     """Each test has its outcome and its seconds, each step its tries; with workers and in random order too."""
     status, said = run(*parallel, DRYDOCK_RUN="0badcafe")
     assert status == 0, said
@@ -154,7 +154,7 @@ def test_a_run_is_kept_in_the_ledger(run, parallel):
 
 
 def test_what_went_wrong_is_kept(run, top):
-    """The ledger has what failed, a transcript's steps up to the one that did, and what was left on the engine."""
+    """The history has what failed, a transcript's steps up to the one that did, and what was left on the engine."""
     (top / "examples/greeting/transcripts/run.console").write_text("$ echo one\none\n$ echo 2\n3\n$ echo 4\n4\n")
     status, said = run(STUB_FAIL="test_thanks", STUB_LEFT="greeting-tRUN-data")
     [ran] = history.load_runs()
@@ -169,9 +169,9 @@ def test_what_went_wrong_is_kept(run, top):
     assert ran.left == (f"left behind, and removed now: volume greeting-t{ran.run}-data",)
 
 
-def test_a_run_can_be_kept_out_of_the_ledger(run):
-    """A run whose tests are made to fail leaves the ledger as it was."""
-    assert run("--no-ledger", "-k", "test_one")[0] == 0
+def test_a_run_can_be_kept_out_of_the_history(run):
+    """A run whose tests are made to fail leaves the history as it was."""
+    assert run("--no-history", "-k", "test_one")[0] == 0
     assert history.load_runs() == []
 
 
@@ -186,7 +186,7 @@ def _holds(top):
 def test_a_test_of_the_harness_is_no_claim(run, top):
     """What is tried for an example by a test of the harness is run with it, and is no claim of the example."""
     _holds(top)
-    status, said = run("tests/harness/test_holds.py", "--results=results.json", "--no-ledger")
+    status, said = run("tests/harness/test_holds.py", "--results=results.json", "--no-history")
     results = json.loads((top / "results.json").read_text())
 
     assert status == 0, said
@@ -234,14 +234,14 @@ def test_a_skip_without_a_reason_proves_nothing(run):
     assert "proven" not in run("--unproven", files=["tests"])[1]
 
 
-def test_a_ledger_that_cannot_be_written_fails_no_run(run, tmp_path):
-    """Where there is no room for the ledger, the run says so and stands."""
+def test_a_history_that_cannot_be_written_fails_no_run(run, tmp_path):
+    """Where there is no room for the history, the run says so and stands."""
     (tmp_path / "cache/drydock").mkdir(parents=True)
-    (tmp_path / "cache/drydock/ledger").write_text("in the way")
+    (tmp_path / "cache/drydock/history").write_text("in the way")
     status, said = run("-k", "test_one")
 
     assert status == 0, said
-    assert "nothing of this run is in the ledger" in said
+    assert "this run is not in the history" in said
 
 
 @pytest.fixture(name="order")
@@ -249,7 +249,7 @@ def _order(run):
     """Return the order of the tests by a seed."""
 
     def order(seed, *options):
-        options = ("--collect-only", "-q", "--no-ledger", "--random-order", f"--random-order-seed={seed}", *options)
+        options = ("--collect-only", "-q", "--no-history", "--random-order", f"--random-order-seed={seed}", *options)
         return re.findall(r"^tests/\S+::\S+", run(*options)[1], re.MULTILINE)
 
     return order

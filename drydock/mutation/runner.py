@@ -106,7 +106,7 @@ class Copy:
         """Run pytest and return its exit status and what it printed; no status where it was ended at the limit."""
         assert self._server.stdin
         assert self._server.stdout
-        unkept = ["--no-ledger"] if "--on-engine" in arguments else []
+        unkept = ["--no-history"] if "--on-engine" in arguments else []
         quiet = ["-q", "--tb=no", "-p", "no:cacheprovider", *unkept]
         print(json.dumps([str(self._output), *quiet, *arguments]), file=self._server.stdin, flush=True)
         self._running = self._answer()

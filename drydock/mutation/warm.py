@@ -24,7 +24,7 @@ def serve(*collected: str) -> None:
     :param collected: files of tests. What they import, and the plugins, and the engine's facts, are then there.
     """
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-        for options in ([], ["--on-engine", "--no-ledger"]):
+        for options in ([], ["--on-engine", "--no-history"]):
             pytest.main(["--collect-only", "-p", "no:cacheprovider", *options, *collected])
     gc.freeze()
     for line in sys.stdin:

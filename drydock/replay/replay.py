@@ -20,7 +20,7 @@ from drydock.replay.reservations import reserve_names
 from drydock.replay.shell import Outcome, run_steps, shell_environment
 
 LOG_LINES = 20
-#: Is told of each step that has run, also where the transcript then fails: the plugin listens, for the ledger.
+#: Is told of each step that has run, also where the transcript then fails: the plugin listens, for the history.
 ON_STEP: ContextVar[Callable[[Outcome], object]] = ContextVar("TOLD", default=lambda outcome: None)
 
 

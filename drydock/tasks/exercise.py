@@ -41,7 +41,7 @@ def check_folder(slug: str, folder: Path, claims: Sequence[str] = ()) -> dict[st
         tests = f"tests/examples/{example.test.name}"
         results = top / "results.json"
         picked = [f"{tests}::{claim}" for claim in claims] or [tests]
-        options = ["-q", "-p", "no:cacheprovider", "--no-ledger", "--on-engine", f"--results={results}"]
+        options = ["-q", "-p", "no:cacheprovider", "--no-history", "--on-engine", f"--results={results}"]
         said = start_module(top, "pytest", *options, *picked).communicate()[0]
         found = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else []
     if not found:

@@ -1,31 +1,40 @@
-"""The ledger: of the last runs on an engine, what became of each test and each step, how long it took, how often tried.
+"""The history of runs: the results of the last runs on this machine, and what differs between them.
 
-One small file per run in the user's cache, beside proofs and locks: a damaged one costs one run. ``nox -s flakes``
-shows what the ledger has to say.
+Each run is a file in the user's cache folder, so a damaged file costs one run. ``nox -s history`` prints the report,
+``nox -s history -- repeat N`` runs the tests N times and compares these runs.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import dataclasses
 import gzip
 import json
+import os
 import re
+import secrets
+import signal
 import statistics
+import subprocess
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from drydock import host
-from drydock.host import print_status
+from drydock import ROOT, host
+from drydock.errors import DrydockError, did_you_mean
+from drydock.host import exit_on_signals, print_status
+from drydock.model import example as examples
+from drydock.store import build, write_bytes
 
-#: How many runs are kept, over all engines. One of all tests takes some 30 kB.
-KEPT = 100
-#: How many of the slowest tests are shown.
-SLOWEST = 20
-#: What is wrong with a file that is damaged. (A failure to read it at all is an OSError as well.)
-_DAMAGED = (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+#: Runs that the history keeps, over all engines. A run of all tests takes about 30 kB.
+MAX_RUNS = 100
+#: Tests in the report's list of the slowest.
+MAX_SLOWEST = 20
+#: Keeps a processor busy for as long as its parent lives, however that ends.
+_BUSY = "import os, sys\nwhile os.getppid() == int(sys.argv[1]):\n    for _ in range(100_000): pass"
 
 
 @dataclass(frozen=True)
@@ -83,160 +92,259 @@ class RunRecord:
 
 
 def history_folder() -> Path:
-    """Return the folder of the ledger."""
-    return host.cache_folder() / "ledger"
+    """Return the folder of the history."""
+    return host.cache_folder() / "history"
 
 
-def keep_run(ran: RunRecord) -> None:
-    """Write `ran` into the ledger, and let the oldest go.
+def save_run(run: RunRecord) -> None:
+    """Write `run` to the history, and delete the oldest runs beyond :data:`MAX_RUNS`.
 
-    :raises OSError: the folder cannot be written to.
+    :raises OSError: the folder isn't writable.
     """
-    place = history_folder() / f"{re.sub(r'[^0-9]', '', ran.date)}-{ran.run}.json.gz"
-    data = gzip.compress(json.dumps(dataclasses.asdict(ran), separators=(",", ":")).encode(), mtime=0)
-    # One run at a time: what another one has half written is not to be taken for what a dead one left.
-    with host.file_lock(host.cache_folder() / "ledger.lock"):
-        history_folder().mkdir(exist_ok=True)
-        fresh = place.with_suffix(".new")
-        fresh.write_bytes(data)
-        fresh.replace(place)
-        # Their names begin with their dates. A clock that was put back makes this run no old one.
-        others = sorted(each for each in history_folder().iterdir() if each != place)
-        for old in others[: 1 - KEPT]:
-            old.unlink()
+    path = history_folder() / f"{re.sub(r'[^0-9]', '', run.date)}-{run.run}.json.gz"
+    data = gzip.compress(json.dumps(dataclasses.asdict(run), separators=(",", ":")).encode(), mtime=0)
+    # The lock keeps another run's half-written file from being taken for a leftover.
+    with host.file_lock(host.cache_folder() / "history.lock"):
+        write_bytes(path, data)
+        # File names sort by date. Never delete the run just written, even if the clock went back.
+        others = sorted(other for other in history_folder().iterdir() if other != path)
+        for oldest in others[: 1 - MAX_RUNS]:
+            oldest.unlink()
 
 
 def load_runs(run: str = "*") -> list[RunRecord]:
-    """Return the runs of the ledger, the oldest first, or one `run`. A damaged file is moved aside, and told of."""
-    return [ran for place in sorted(history_folder().glob(f"*-{run}.json.gz")) if (ran := _load(place))]
+    """Return the runs of the history, the oldest first, or one `run`. A damaged file is renamed and reported."""
+    paths = sorted(history_folder().glob(f"*-{run}.json.gz"))
+    return [record for path in paths if (record := _load_run(path))]
 
 
-def _load(place: Path) -> RunRecord | None:
+def _load_run(path: Path) -> RunRecord | None:
     try:
-        data = json.loads(gzip.decompress(place.read_bytes()))
-        tests = {
-            str(test): ResultRecord(
-                **{
-                    **fields,
-                    "seconds": float(fields["seconds"]),
-                    "steps": tuple(StepRecord(**s) for s in fields["steps"]),
-                }
-            )
-            for test, fields in data["tests"].items()
-        }
-        return RunRecord(**{**data, "tests": tests, "left": tuple(data["left"])})
+        return build(RunRecord, json.loads(gzip.decompress(path.read_bytes())))
     except FileNotFoundError:
-        return None  # it was the oldest, and a run that ended meanwhile let it go
-    except _DAMAGED as error:
-        aside = place.with_suffix(".damaged")
+        return None  # another run has just deleted it as the oldest
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
+        problem = f"({type(error).__name__}: {error!s:.200})"
+        damaged = path.with_suffix(".damaged")
         try:
-            place.replace(aside)
-            print_status(
-                f"{place} is damaged ({type(error).__name__}: {error}); it is left out, and now called {aside.name}"
-            )
+            path.replace(damaged)
+            print_status(f"{path} is damaged {problem}; the history leaves it out and renames it to {damaged.name}")
         except OSError:
-            print_status(f"{place} cannot be read ({type(error).__name__}: {error}); it is left out")
+            print_status(f"{path} cannot be read {problem}; the history leaves it out")
         return None
 
 
-# What the runs say of each other
+# Comparing runs
 
 
 @dataclass(frozen=True)
 class Flake:
-    """A test that passed and failed, with nothing changed that it rests on.
+    """A test with different results, although nothing changed that it depends on.
 
-    :ivar failed: the runs in which it failed, as ``date run``.
-    :ivar passed: in how many it passed.
+    :ivar runs: the runs by outcome, each as ``date run``.
     """
 
     test: str
     engine: str
-    failed: tuple[str, ...]
-    passed: int
+    runs: dict[str, list[str]]
+
+    def __str__(self) -> str:
+        count = sum(map(len, self.runs.values()))
+        others = [
+            f"{outcome} in {len(runs)} of {count} ({', '.join(runs)})"
+            for outcome, runs in sorted(self.runs.items())
+            if outcome != "passed"
+        ]
+        return f"{self.test} on {self.engine}: {'; '.join(others)}"
 
 
 def find_flakes(runs: Iterable[RunRecord]) -> list[Flake]:
-    """Return the tests that both passed and failed on the same digest."""
-    found: dict[tuple[str, str, str], dict[str, list[str]]] = {}
-    for ran in _judged(runs):
-        for test, verdict in ran.tests.items():
-            key = (test, ran.engine, ran.digests.get(verdict.unit, ran.run))  # without a digest it is like no other
-            found.setdefault(key, {}).setdefault(verdict.outcome, []).append(f"{ran.date} {ran.run}")
-    return [
-        Flake(test, engine, tuple(outcomes["failed"]), len(outcomes["passed"]))
-        for (test, engine, _), outcomes in sorted(found.items())
-        if {"passed", "failed"} <= set(outcomes)
-    ]
+    """Return the tests whose outcome differs between runs with equal digests on the same engine."""
+    outcomes: dict[tuple[str, str, str], dict[str, list[str]]] = {}
+    for run in _comparing(runs):
+        for test, result in run.tests.items():
+            digest = run.digests.get(result.unit, run.run)  # without a digest, no other run is comparable
+            by_outcome = outcomes.setdefault((test, run.engine, digest), {})
+            by_outcome.setdefault(result.outcome, []).append(f"{run.date} {run.run}")
+    return [Flake(test, engine, by) for (test, engine, _), by in sorted(outcomes.items()) if len(by) > 1]
 
 
 def retried_steps(runs: Iterable[RunRecord]) -> dict[tuple[str, str], list[int]]:
-    """Return the steps that a run tried more than once: their tries in each run, by ``transcript:line`` and engine."""
-    found: dict[tuple[str, str], list[int]] = {}
-    for ran in runs:
-        for place, step in steps_of(ran):
-            found.setdefault((place, ran.engine), []).append(step.tries)
-    return {key: tries for key, tries in sorted(found.items()) if max(tries) > 1}
+    """Return the tries in each run of the steps that a run retried, by ``TRANSCRIPT:LINE`` and engine."""
+    tries: dict[tuple[str, str], list[int]] = {}
+    for run in runs:
+        for test, result in run.tests.items():
+            for step in result.steps:
+                tries.setdefault((f"{test}:{step.line}", run.engine), []).append(step.tries)
+    return {key: counts for key, counts in sorted(tries.items()) if max(counts) > 1}
 
 
-def steps_of(ran: RunRecord) -> Iterator[tuple[str, StepRecord]]:
-    """Yield each step of the run's transcripts with its place, ``examples/SLUG/transcripts/NAME.console:LINE``."""
-    for test, verdict in ran.tests.items():
-        for step in verdict.steps:
-            yield f"{test}:{step.line}", step
+def slowest_tests(runs: Iterable[RunRecord], count: int = MAX_SLOWEST) -> list[tuple[str, str, list[float]]]:
+    """Return test, engine, and seconds of the `count` slowest tests, by the median of the runs in which they passed."""
+    seconds: dict[tuple[str, str], list[float]] = {}
+    for run in _comparing(runs):
+        for test, result in run.tests.items():
+            if result.outcome == "passed":
+                seconds.setdefault((test, run.engine), []).append(result.seconds)
+    ordered = sorted(seconds.items(), key=lambda item: statistics.median(item[1]), reverse=True)
+    return [(test, engine, durations) for (test, engine), durations in ordered[:count]]
 
 
-def slowest_tests(runs: Iterable[RunRecord], count: int = SLOWEST) -> list[tuple[str, str, list[float]]]:
-    """Return the `count` tests that take longest by the median of the runs in which they passed, with all seconds."""
-    found: dict[tuple[str, str], list[float]] = {}
-    for ran in _judged(runs):
-        for test, verdict in ran.tests.items():
-            if verdict.outcome == "passed":
-                found.setdefault((test, ran.engine), []).append(verdict.seconds)
-    ordered = sorted(found.items(), key=lambda each: statistics.median(each[1]), reverse=True)
-    return [(test, engine, seconds) for (test, engine), seconds in ordered[:count]]
+def missing_tests(runs: Sequence[RunRecord]) -> Iterator[str]:
+    """Yield a line for each test that only some of `runs` ran."""
+    for test in sorted({test for run in runs for test in run.tests}):
+        without = [run.run for run in runs if test not in run.tests]
+        if without:
+            yield f"{test}: not in {len(without)} of {len(runs)} runs ({', '.join(without)})"
 
 
-def _judged(runs: Iterable[RunRecord]) -> Iterator[RunRecord]:
-    return (ran for ran in runs if not ran.recording)
+def _comparing(runs: Iterable[RunRecord]) -> Iterator[RunRecord]:
+    """Yield the runs that compare: in a run that records, a transcript passes with any output."""
+    return (run for run in runs if not run.recording)
 
 
 def report_lines(runs: Sequence[RunRecord]) -> Iterator[str]:
-    """Yield the lines that ``nox -s flakes`` prints."""
+    """Yield the lines of the report on `runs`."""
     if not runs:
-        yield f"no run is in the ledger, {history_folder()}"
+        yield f"no runs in {history_folder()}"
         return
     yield f"{len(runs)} runs, {runs[0].date} to {runs[-1].date}, in {history_folder()}"
-    yield "passed and failed, and nothing changed:"
-    yield from _listed(
-        f"{each.test} ({each.engine}): failed in {len(each.failed)} of {len(each.failed) + each.passed}: "
-        f"{', '.join(each.failed)}"
-        for each in find_flakes(runs)
+    yield "Different results with nothing changed:"
+    yield from _indented(map(str, find_flakes(runs)))
+    yield "Retried steps:"
+    yield from _indented(
+        f"{step} on {engine}: in {sum(n > 1 for n in tries)} of {len(tries)} runs, up to {max(tries)} tries"
+        for (step, engine), tries in retried_steps(runs).items()
     )
-    yield "steps that were retried:"
-    yield from _listed(
-        f"{place} ({engine}): in {sum(n > 1 for n in tries)} of {len(tries)}, up to {max(tries)} tries"
-        for (place, engine), tries in retried_steps(runs).items()
-    )
-    yield f"the slowest {SLOWEST}, by the median of the seconds that they took, with the least and the most:"
-    yield from _listed(
+    yield f"The {MAX_SLOWEST} slowest tests (median seconds, minimum to maximum):"
+    yield from _indented(
         f"{statistics.median(seconds):7.1f} ({min(seconds):.1f} to {max(seconds):.1f}, {len(seconds)} runs) "
-        f"{test} ({engine})"
+        f"{test} on {engine}"
         for test, engine, seconds in slowest_tests(runs)
     )
 
 
-def _listed(lines: Iterable[str]) -> Iterator[str]:
-    found = [f"  {line}" for line in lines]
-    yield from found or ["  none"]
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    yield from [f"  {line}" for line in lines] or ["  none"]
 
 
-def main() -> int:
-    """Print what the ledger has to say."""
+# Repeating runs
+
+
+@contextlib.contextmanager
+def keep_busy(count: int) -> Iterator[list[int]]:
+    """Run `count` processes that compute, and yield their IDs; they end with the context."""
+    command = [sys.executable, "-I", "-S", "-c", _BUSY, str(os.getpid())]
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for _ in range(count):
+            # In a new session, because Ctrl-C is for the tests.
+            started.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True))
+        yield [process.pid for process in started]
+    finally:
+        for process in started:
+            process.kill()
+        for process in started:
+            process.wait()
+
+
+def pytest_command(slugs: Sequence[str], seed: int, workers: int, options: Sequence[str] = ()) -> list[str]:
+    """Return the command that runs the tests of the examples `slugs`, or of all, in the random order of `seed`."""
+    # Without --no-loadscope-reorder, xdist starts with the example that has most tests.
+    order = ["--random-order", "--no-loadscope-reorder", f"--random-order-seed={seed}"]
+    # One example stays on one worker, which can be this process.
+    parallel = ["-n", str(0 if len(slugs) == 1 else workers), "--dist", "loadgroup"]
+    chosen = [f"--example={slug}" for slug in slugs]
+    return [sys.executable, "-m", "pytest", "-q", "--on-engine", *parallel, *order, *chosen, *options]
+
+
+def run_once(command: Sequence[str]) -> tuple[int, RunRecord | None]:
+    """Run the tests, and return the exit status and the run's record, or None if the history has none."""
+    run = host.new_run_id()
+    running = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "DRYDOCK_RUN": run},
+        stdin=subprocess.DEVNULL,
+        # In a new session, so that Ctrl-C reaches it once, from here: a second one would end its cleaning up.
+        start_new_session=True,
+    )
+    try:
+        status = running.wait()
+    except BaseException:
+        running.send_signal(signal.SIGINT)
+        running.wait()
+        raise
+    return status, next(iter(load_runs(run)), None)
+
+
+def repeat_runs(arguments: Sequence[str]) -> int:
+    """Run the tests several times and compare the runs; return 1 where one failed or two differ, 130 after Ctrl-C."""
+    given, options = _repeat_arguments(arguments)
+    examples.pick_examples(given.slugs, examples.load_examples())
+    runs: list[RunRecord] = []
+    problems: list[str] = []
+    status = 0
+    try:
+        with keep_busy((os.cpu_count() or 1) if given.load else 0):
+            for number in range(1, given.runs + 1):
+                seed = given.seed + number - 1
+                print_status(f"run {number} of {given.runs}; for this order again: repeat 1 --seed={seed}")
+                status, run = run_once(pytest_command(given.slugs, seed, given.workers, options))
+                problems += [f"run {number} ended with exit status {status}"] if status else []
+                if run is None:
+                    problems.append(f"run {number} left nothing in the history")
+                    break
+                runs.append(run)
+    except KeyboardInterrupt:
+        status = 130
+    problems += missing_tests(runs)
+    problems += [f"{step} on {on}: not retried in each run" for (step, on), n in retried_steps(runs).items() if 1 in n]
+    for line in (*report_lines(runs), *problems):
+        print(line)
+    return status if status == 130 else int(bool(problems or find_flakes(runs)))
+
+
+def _repeat_arguments(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Return the parsed arguments, and those left for pytest."""
+    parser = argparse.ArgumentParser(
+        prog="nox -s history -- repeat",
+        description="Run the tests N times and compare the runs. Other options go to pytest.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("runs", type=_parse_count, metavar="N", help="the number of runs")
+    parser.add_argument("slugs", nargs="*", metavar="slug", help="run only the tests of these examples")
+    parser.add_argument("--load", action="store_true", help="keep every processor busy meanwhile")
+    parser.add_argument("--seed", type=int, help="the seed of the first run's order; each later run adds one")
+    parser.add_argument("--workers", type=int, default=(os.cpu_count() or 1) + 1, help="the number of parallel tests")
+    given, options = parser.parse_known_intermixed_args(arguments)
+    if given.seed is None:
+        given.seed = secrets.randbelow(1_000_000)
+    return given, options
+
+
+def _parse_count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs, such as 3")
+    return int(text)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the report, or repeat runs."""
+    action = arguments[0] if arguments else "flakes"
+    try:
+        if action == "repeat":
+            return repeat_runs(arguments[1:])
+        if action != "flakes" or len(arguments) > 1:
+            raise DrydockError(f"no action {action!r} of the history{did_you_mean(action, ('flakes', 'repeat'))}")
+    except DrydockError as error:
+        print_status(str(error))
+        return 1
     for line in report_lines(load_runs()):
         print(line)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_on_signals()
+    sys.exit(main(sys.argv[1:]))

@@ -46,9 +46,9 @@ class Session:
     :ivar outcomes: by unit, what became of its tests.
     :ivar skips: by unit and test, why it was skipped, or why it is known not to be upheld.
     :ivar proven: by unit, the proof for which its tests need not run again.
-    :ivar tests: for the ledger, what became of each test.
-    :ivar digests: for the ledger, by unit, of all that its tests rest on: taken at the start, for files are edited, and
-        recorded, while a run goes on.
+    :ivar tests: for the history, what became of each test.
+    :ivar digests: for the history, by unit, of all that its tests rest on: taken at the start, because files may be
+        edited, and are recorded, during a run.
     :ivar gone: whether the engine went away under the run, so that what failed says nothing of the tests.
     """
 
@@ -91,7 +91,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--accept-failures", action="store_true", help="record steps whose exit status changed, too")
     group.addoption("--results", metavar="FILE", help="write what became of each test to this JSON file")
     group.addoption("--shuffle-within", action="store_true", help="with --random-order, shuffle each file's tests, too")
-    group.addoption("--no-ledger", action="store_true", help="keep nothing of this run for nox -s flakes")
+    group.addoption("--no-history", action="store_true", help="keep this run out of the history")
     group.addoption("--keep", action="store_true", help="leave what a failing test made alive, and say how to enter it")
 
 
@@ -115,7 +115,7 @@ def pytest_configure(config: pytest.Config) -> None:
                 make_room(
                     engine, config.getoption("--example") or examples.load_examples().keys() - session.proven.keys()
                 )
-            if not config.getoption("--no-ledger"):
+            if not config.getoption("--no-history"):
                 units = config.getoption("--example") or [*examples.load_examples(), *(set(ON_ENGINE) - {"examples"})]
                 with contextlib.suppress(OSError):  # a copy of the repository need not hold all that a proof rests on
                     session.digests = proofs.unit_digests(engine, units)
@@ -367,7 +367,7 @@ class _Results:
             self._session.results[report.nodeid] = Result(report.nodeid, outcome=report.outcome, reason=reason, **facts)
 
     def _note(self, report: pytest.TestReport, facts: Any, unit: str) -> None:
-        """Keep for the ledger what this part of the test says: its setup, its call, or its teardown."""
+        """Keep for the history what this part of the test says: its setup, its call, or its teardown."""
         test = _plain(report.nodeid, unit)
         if facts and facts["kind"] == "transcript":
             test = f"examples/{unit}/transcripts/{facts['name']}.console"
@@ -389,7 +389,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     with known.stack:
         problems = _leaks(known, session.config)
-    _keep_in_ledger(known, session.config, problems)
+    _keep_in_history(known, session.config, problems)
     problems += [f"the tests of {what} ran on several workers: use --dist loadgroup" for what in known.split()]
     results = list(known.results.values())
     if session.config.getoption("--results"):
@@ -423,8 +423,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.OK
 
 
-def _keep_in_ledger(session: Session, config: pytest.Config, left: list[str]) -> None:
-    if config.getoption("--no-ledger") or session.gone or not session.tests:
+def _keep_in_history(session: Session, config: pytest.Config, left: list[str]) -> None:
+    if config.getoption("--no-history") or session.gone or not session.tests:
         return
     units = {verdict.unit for verdict in session.tests.values()}
     ran = RunRecord(
@@ -437,9 +437,9 @@ def _keep_in_ledger(session: Session, config: pytest.Config, left: list[str]) ->
         recording=config.getoption("--record"),
     )
     try:
-        history.keep_run(ran)
+        history.save_run(ran)
     except OSError as error:
-        host.print_status(f"nothing of this run is in the ledger: {error}")
+        host.print_status(f"this run is not in the history: {error}")
 
 
 def _keep_proofs(session: Session, results: list[Result], wanted: set[str], *, blamed: bool) -> None:

@@ -33,7 +33,7 @@ def start_module(
 ) -> subprocess.Popen[str]:
     """Start ``python -m MODULE`` in such a copy. Its tests are a run of their own: within another, they would wait.
 
-    What they say is of a fault, or of a reader's files, and none of it is kept in the ledger.
+    What they say is of a fault, or of a reader's files, and none of it is kept in the history.
     """
     env = {name: value for name, value in os.environ.items() if name not in ("DRYDOCK_RUN", "DRYDOCK_PROVEN")}
     return subprocess.Popen(

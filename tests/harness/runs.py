@@ -57,7 +57,7 @@ def replay(job: Job, **env: str) -> subprocess.Popen[str]:
 def pytest(*arguments: str, top: Path = ROOT, **env: str) -> subprocess.Popen[str]:
     """Start tests on the engine, in the repository at `top`. What is done to them here is no flake of theirs."""
     script = f"{_HEARS}; import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
-    options = ["--on-engine", "--no-ledger", "-p", "no:cacheprovider"]
+    options = ["--on-engine", "--no-history", "-p", "no:cacheprovider"]
     return _start("-c", script, *options, *arguments, cwd=top, env=env)
 
 

@@ -186,7 +186,7 @@ def test_a_read_only_checkout(tmp_path):
     script = f"""
     mount --bind {ROOT} {ROOT} && mount -o remount,ro,bind {ROOT} && cd {ROOT} && exec "$@"
     """
-    python = [sys.executable, "-B", "-m", "pytest", "--on-engine", "--no-ledger", "-p", "no:cacheprovider", *QUICK]
+    python = [sys.executable, "-B", "-m", "pytest", "--on-engine", "--no-history", "-p", "no:cacheprovider", *QUICK]
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", script, "sh", *python],
         env=runs.apart(),

@@ -129,9 +129,9 @@ def remove_engine() -> None:
         stop_engine()
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(engine_folder())
-        for name in ("ledger", "locks", "proofs"):
+        for name in ("history", "ledger", "locks", "proofs"):
             shutil.rmtree(cache_folder() / name, ignore_errors=True)
-        for name in ("engine.lock", "ledger.lock"):
+        for name in ("engine.lock", "history.lock", "ledger.lock"):
             (cache_folder() / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             cache_folder().rmdir()

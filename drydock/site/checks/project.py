@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from drydock.errors import MalformedError, MissingError, did_you_mean
-from drydock.model import held, mutation_scores, soak, walkthroughs
+from drydock.model import mutation_scores, walkthroughs
 from drydock.model.evidence import DEFAULT_ENGINE, Run
 from drydock.model.example import Example
 from drydock.site.checks.census import Census, take_census
@@ -42,8 +42,7 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
 def _check_evidence_of_none(known: Repository) -> None:
     """Report evidence of examples that are gone."""
     others = {
-        place.name
-        for place in (PurePosixPath(FLOOR), *(each.RESULTS for each in (walkthroughs, held, mutation_scores, soak)))
+        place.name for place in (PurePosixPath(FLOOR), *(each.RESULTS for each in (walkthroughs, mutation_scores)))
     }
     for place in sorted((known.top / "evidence").glob("*.json")):
         if place.stem not in known.examples and place.name not in others:
