@@ -7,14 +7,11 @@ import json
 import re
 
 import pytest
-from test_site import site
 
 from drydock.errors import MalformedError
 from drydock.model import example as examples, walkthroughs
 from drydock.model.walkthroughs import PageSteps, Walkthrough
 from drydock.replay import walkthrough
-
-__all__ = ["site"]
 
 RUN = "#% name hello\n$ echo hello\nhello\n#% name bye\n$ echo bye\nbye\n"
 BLOCK = ":::{transcript} greeting/run\n:::"

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_site import site
 
 from drydock import ROOT
 from drydock.errors import DrydockError, MalformedError
@@ -21,8 +20,6 @@ from drydock.model import example as examples, mutants, mutation_scores, recipes
 from drydock.model.example import Example
 from drydock.model.mutation_scores import Score
 from drydock.mutation import runner
-
-__all__ = ["site"]
 
 DOCKERFILE = """\
 # A comment is no instruction.

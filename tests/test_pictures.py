@@ -8,7 +8,7 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from test_site import Site
+from small_site import Site
 
 from drydock.errors import MalformedError, MissingError
 from drydock.layers import plain_instruction as plain

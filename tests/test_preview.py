@@ -13,12 +13,9 @@ from http.client import HTTPException
 
 import pytest
 from sphinx_autobuild.build import Builder
-from test_site import site
 
 from drydock import ROOT
 from drydock.site.outputs import preview
-
-__all__ = ["site"]
 
 DEADLINE = 60
 

@@ -9,9 +9,9 @@ import tomllib
 import zipfile
 
 import pytest
-import test_site
+import small_site
 import yaml
-from test_site import Site
+from small_site import Site
 
 from drydock import ROOT
 from drydock.model import example as examples
@@ -166,7 +166,7 @@ def test_a_zip_holds_the_examples_files_and_leads_nowhere_else(slug):
 
 def test_nothing_that_was_recorded_is_markup(tmp_path, monkeypatch):
     """Whatever a run printed, was called, measured or failed with, on whichever page, is text."""
-    monkeypatch.setattr(test_site, "ENGINE", {name: value + EVIL for name, value in test_site.ENGINE.items()})
+    monkeypatch.setattr(small_site, "ENGINE", {name: value + EVIL for name, value in small_site.ENGINE.items()})
     site = Site(tmp_path)
     output = f"$ echo '{EVIL}'\n{EVIL}\n\\$ {EVIL}\n"
     site.example("greeting", {"Dockerfile": f"# {EVIL}\n", "transcripts/run.console": output, f"{EVIL[:8]}.txt": EVIL})

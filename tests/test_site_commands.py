@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from test_site import Site
+from small_site import Site
 
 from drydock.model import commands
 from drydock.model.commands import Command, CommandSet, Program

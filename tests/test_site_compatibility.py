@@ -5,13 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 from bs4 import BeautifulSoup
-from test_site import site
 
 from drydock.model import evidence
 from drydock.model.evidence import DEFAULT_ENGINE, Claim, Replayed
 from drydock.site.results.compatibility import FEW
-
-__all__ = ["site"]
 
 PAGE = ":::{compatibility}\n:::\n\n:::{example} greeting/Dockerfile\n:::"
 

@@ -7,13 +7,10 @@ from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from small_site import CONF
 from sphinx.errors import ConfigError
-from test_site import CONF, site
-from test_site_formats import own_settings
 
 from drydock.site.outputs import repository_links
-
-__all__ = ["own_settings", "site"]
 
 GITHUB, GITLAB = "https://github.com/someone/drydock", "https://gitlab.example.org/someone/drydock/"
 OTHER = "https://git.example.org/someone/drydock"

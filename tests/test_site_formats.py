@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-import shutil
 import struct
 import xml.etree.ElementTree as ET
 import zipfile
@@ -13,7 +12,6 @@ from types import SimpleNamespace
 
 import pytest
 from docutils.utils import new_document
-from test_site import site
 
 from drydock import ROOT
 from drydock.model.evidence import Claim
@@ -24,17 +22,6 @@ from drydock.site.outputs.metadata import CARD
 from drydock.site.render.inline import InlineText
 from drydock.site.render.tables import TableData
 from drydock.site.results.claims import LISTED, Rests
-
-__all__ = ["site"]
-
-
-@pytest.fixture
-def own_settings(site):
-    """Return the site with the settings of the repository."""
-    site.write("conf.py", (ROOT / "conf.py").read_text(encoding="utf-8"))
-    for folder in ("docs/_static", "docs/_templates"):
-        shutil.copytree(ROOT / folder, site.top / folder)
-    return site
 
 
 def test_a_page_as_markdown(site):

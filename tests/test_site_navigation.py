@@ -7,10 +7,6 @@ import json
 import pytest
 from bs4 import BeautifulSoup
 from sphinx.environment.adapters import toctree
-from test_site import site
-from test_site_formats import own_settings
-
-__all__ = ["own_settings", "site"]
 
 #: Keeps the theme's own list for each page, which it makes before ours takes its place.
 KEEP = """

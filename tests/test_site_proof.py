@@ -6,14 +6,11 @@ import dataclasses
 import re
 
 import pytest
-from test_site import site
 
 from drydock.model import evidence
 from drydock.model.evidence import DEFAULT_ENGINE, Claim
 from drydock.model.transcript import parse_transcript
 from drydock.site.checks.slack import Slack, slack
-
-__all__ = ["site"]
 
 BLOCK = ":::{example} greeting/Dockerfile\n:::"
 CLAIMS = {"a": Claim("It `greets` <you>.", "passed"), "b": Claim("It bows.", "skipped", "it has no back")}

@@ -7,9 +7,6 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from test_site import site
-
-__all__ = ["site"]
 
 GLOSSARY = """\
 A {term}`layer` is below.

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import pytest
 import topics
-from test_site import site
 from topics import Topic
 
 from drydock.errors import MalformedError
-
-__all__ = ["site"]
 
 GOOD = """
 [topics.S001]

@@ -5,13 +5,10 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from test_site import site
 
 from drydock.errors import MalformedError
 from drydock.model import example as examples, versions
 from drydock.model.versions import Base, Versions
-
-__all__ = ["site"]
 
 TODAY = datetime.date(2026, 11, 21)
 ENDS = TODAY + datetime.timedelta(days=versions.AHEAD)

@@ -12,7 +12,7 @@ from drydock.model.example import Example
 
 #: What the tests need beside the example and its test.
 NEEDED: tuple[str, ...] = ("conftest.py", "pyproject.toml", "drydock", "base-images", "requirements.txt")
-NEEDED += ("tests/conftest.py", "tests/test_conventions.py", "tests/test_security.py", "tests/test_site.py")
+NEEDED += ("tests/conftest.py", "tests/test_conventions.py", "tests/test_security.py", "tests/small_site.py")
 NEEDED += ("tests/examples/differences.toml", "tests/examples/hardening.toml", "tests/examples/conventions.toml")
 NEEDED += ("tests/examples/test_transcripts.py",)
 

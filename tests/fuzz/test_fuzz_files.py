@@ -419,7 +419,7 @@ asked = st.tuples(
 @given(wanted=st.lists(asked, min_size=5, max_size=10))
 def test_any_directive_is_shown_or_warned_of(wanted, tmp_path_factory):
     """Whatever an author gives a directive, the build ends, and says of each mistake where it is."""
-    from test_site import Site
+    from small_site import Site
 
     site = Site(tmp_path_factory.mktemp("site"))
     blocks = [

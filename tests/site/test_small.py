@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from browsing import Site, Watch, serving
 from playwright.sync_api import Browser, Page
+from small_site import Site as Small
 from test_pages import AXE, STANDARD, VIOLATIONS
-from test_site import Site as Small
 
 from drydock import ROOT
 
