@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,8 +24,6 @@ from drydock.testing.plugin import SESSION, facts_of
 
 #: How often a timing is taken when it is recorded.
 RUNS = 3
-#: Seconds between two questions of :func:`until`.
-POLL = 0.05
 
 Answer = TypeVar("Answer")
 
@@ -37,11 +34,9 @@ def until(ask: Callable[[], Answer], what: str, seconds: float = 30) -> Answer:
     :param what: what is waited for, for the message.
     :raises pytest.fail.Exception: it did not come within `seconds`; the message has the last answer.
     """
-    deadline = time.monotonic() + seconds
-    while not (answer := ask()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds:g} s: {what}; the last answer was {answer!r}")
-        time.sleep(POLL)
+    answer = host.wait_until(ask, seconds)
+    if not answer:
+        pytest.fail(f"not within {seconds:g} s: {what}; the last answer was {answer!r}")
     return answer
 
 

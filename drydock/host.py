@@ -1,65 +1,72 @@
-"""The machine that Drydock runs on: cache folder, file locks, signals, waiting, status lines."""
+"""The machine that Drydock runs on: cache folder, file locks, signals, waiting, status lines.
+
+Besides the standard library it needs filelock and platformdirs. Nox brings both, as dependencies of virtualenv, so
+the noxfile can import this module.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import secrets
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import TypeVar
+
+import filelock
+import platformdirs
+
+Answer = TypeVar("Answer")
+#: Seconds between two calls in :func:`wait_until`.
+POLL_INTERVAL = 0.05
 
 
 def print_status(message: str) -> None:
-    """Print a line about the engine, at once."""
+    """Print a line of Drydock's own, unbuffered."""
     print(f"drydock: {message}", flush=True)
 
 
 def cache_folder() -> Path:
-    """Return the folder under the user's cache directory where Drydock keeps its files."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "drydock"
+    """Return Drydock's folder in the user's cache directory; it may not exist yet. On Linux, XDG_CACHE_HOME counts."""
+    return platformdirs.user_cache_path("drydock", appauthor=False)
 
 
 @contextlib.contextmanager
-def file_lock(place: Path, *, wait: bool = True) -> Iterator[IO[str] | None]:
-    """Hold the lock file `place`, and yield it; None when another process holds it and `wait` is false.
+def file_lock(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock file `path`, and yield whether it is held: false if another process has it and `wait` is false.
 
-    The kernel lets go of it when its holder ends, however that happens.
+    The kernel releases the lock when the process ends, even after SIGKILL. The file and its content stay.
     """
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with place.open("a+") as lock:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield None
-            return
-        lock.seek(0)
-        yield lock
+            stack.enter_context(filelock.FileLock(path, blocking=wait))
+        except filelock.Timeout:
+            held = False
+        else:
+            held = True
+        yield held
 
 
 def new_run_id() -> str:
-    """Return the name of a new run: eight hexadecimal digits."""
+    """Return a random name for a run: eight hexadecimal digits."""
     return secrets.token_hex(4)
 
 
-def wait_until(condition: Callable[[], bool], patience: float) -> bool:
-    """Poll `condition` until it holds, for at most `patience` seconds, and return whether it does."""
-    deadline = time.monotonic() + patience
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+def wait_until(ask: Callable[[], Answer], timeout: float) -> Answer:
+    """Call `ask` until its answer is true, for at most `timeout` seconds, and return the last answer."""
+    deadline = time.monotonic() + timeout
+    while not (answer := ask()) and time.monotonic() <= deadline:
+        time.sleep(POLL_INTERVAL)
+    return answer
 
 
 def exit_on_signals() -> None:
-    """Have SIGTERM do what Ctrl-C does: what was started is ended, and the tests remove what they made.
+    """Exit on SIGTERM and SIGINT with the usual cleanup: end child processes, remove what tests made.
 
-    A job in a shell's background ignores Ctrl-C, and so would the tests, which are told to end by it.
+    A background job of a shell ignores SIGINT, and its children inherit that: the default handler is set again.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))

@@ -1,9 +1,8 @@
-"""What is on an engine that belongs to an example or to a run of the tests, and its removal.
+"""The resources on an engine that belong to an example or to a run of the tests, and their removal.
 
-Names say whom a thing belongs to. A transcript uses the names that its reader would: ``<slug>`` or ``<slug>-...``.
-What a test makes is called ``<slug>-t<run>-...``, with the run's eight hexadecimal digits, so that runs never meet.
-A lock file that a run holds says that it lives; what belongs to a run whose lock nobody holds was left behind, and is
-removed.
+A name says what a resource belongs to. Transcripts use the names that their reader would: ``<slug>`` or ``<slug>-...``.
+Tests use ``<slug>-t<run>-...`` with the run's eight hexadecimal digits, so that runs don't interfere. Each run holds a
+lock file while it lives. Resources of a run whose lock file is free are leftovers, and are removed.
 """
 
 from __future__ import annotations
@@ -19,24 +18,27 @@ from typing import Any
 import docker
 import docker.errors
 
+from drydock import host
 from drydock.engine.client import Engine
 from drydock.errors import EngineError
-from drydock.host import file_lock
 
 RUN_SUFFIX = re.compile(r"-t([0-9a-f]{8})(?:$|[-_:.])")
 PROJECT_LABEL = "com.docker.compose.project"
+#: In the order in which they can be removed.
 RESOURCE_KINDS = ("container", "network", "volume", "image")
-#: How often an engine is asked for its images.
+#: How often :func:`list_images` asks.
 LIST_TRIES = 5
+#: Seconds for an answer of the engine's API.
+API_TIMEOUT = 60
 
 
 @dataclass(frozen=True, order=True)
 class Resource:
-    """Something on an engine.
+    """A container, network, volume, or image tag on an engine.
 
-    :ivar kind: ``container``, ``network``, ``volume`` or ``image``.
+    :ivar kind: one of `RESOURCE_KINDS`.
     :ivar name: its name, or an image's tag.
-    :ivar key: what the engine removes it by.
+    :ivar key: the ID or name by which the engine removes it.
     """
 
     kind: str
@@ -48,54 +50,53 @@ class Resource:
 
     @property
     def run(self) -> str | None:
-        """The run of the tests that made it, or None."""
-        found = RUN_SUFFIX.search(self.name)
-        return found[1] if found else None
+        """The ID of the run whose tests made it, or None."""
+        suffix = RUN_SUFFIX.search(self.name)
+        return suffix[1] if suffix else None
 
     def belongs_to(self, slug: str) -> bool:
-        """Say whether it belongs to the example `slug`, made by a transcript or by hand."""
+        """Return whether a transcript of the example `slug`, or its reader, made it."""
         return self.run is None and re.match(re.escape(slug) + r"(?:$|[-_:])", self.name) is not None
 
 
 def api_client(engine: Engine) -> docker.APIClient:
-    """Return a client of the engine's API."""
-    host = engine.client["DOCKER_HOST"]
-    return docker.APIClient(base_url=host, timeout=60, version=_api_version(host))
+    """Return a client of the engine's API; the caller closes it."""
+    address = engine.client["DOCKER_HOST"]
+    return docker.APIClient(base_url=address, timeout=API_TIMEOUT, version=_api_version(address))
 
 
 @functools.cache
-def _api_version(host: str) -> str:
-    """Return the version of the API that client and engine agree on; asking costs as much as most answers."""
-    with contextlib.closing(docker.APIClient(base_url=host, timeout=60, version="auto")) as client:
+def _api_version(address: str) -> str:
+    """Negotiate the API version once per engine: it takes as long as most requests."""
+    with contextlib.closing(docker.APIClient(base_url=address, timeout=API_TIMEOUT, version="auto")) as client:
         return str(client.api_version)
 
 
 def list_resources(engine: Engine) -> list[Resource]:
-    """Return everything on the engine that has a name, containers first: in the order in which it can be removed.
+    """Return all named resources on the engine, in the order of `RESOURCE_KINDS`.
 
-    A container started from an example's image without a name of its own counts under the image's name.
+    A container with a generated name is listed under its image's name.
 
-    :raises EngineError: the engine does not answer.
+    :raises EngineError: the engine doesn't answer.
     """
     try:
         with contextlib.closing(api_client(engine)) as client:
-            return [
-                *(Resource("container", _container_name(each), each["Id"]) for each in client.containers(all=True)),
-                *(Resource("network", _qualified_name(each, each["Name"]), each["Id"]) for each in client.networks()),
-                *(
-                    Resource("volume", _qualified_name(each, each["Name"]), each["Name"])
-                    for each in client.volumes()["Volumes"] or ()
-                ),
-                *(Resource("image", tag, tag) for each in list_images(client) for tag in image_tags(each)),
-            ]
+            containers = [(_container_name(row), row["Id"]) for row in client.containers(all=True)]
+            networks = [(_qualified_name(row, row["Name"]), row["Id"]) for row in client.networks()]
+            volumes = [(_qualified_name(row, row["Name"]), row["Name"]) for row in client.volumes()["Volumes"] or ()]
+            images = [(tag, tag) for image in list_images(client) for tag in image_tags(image)]
     except (OSError, docker.errors.DockerException) as error:
-        raise EngineError(f"{engine.client['DOCKER_HOST']} does not answer: {error}") from None
+        raise EngineError(
+            f"the engine at {engine.client['DOCKER_HOST']} doesn't answer: {error}; check it with: nox -s engine"
+        ) from None
+    named = zip(RESOURCE_KINDS, (containers, networks, volumes, images), strict=True)
+    return [Resource(kind, name, key) for kind, rows in named for name, key in rows]
 
 
 def list_images(client: docker.APIClient, **filters: object) -> list[dict[str, Any]]:
-    """Return what the engine says of its images.
+    """Return the engine's list of images.
 
-    With the containerd image store it answers "not found" when one of them goes while it lists them: it is asked again.
+    The containerd image store answers "not found" if an image is removed during the listing: ask again.
     """
     for _ in range(LIST_TRIES - 1):
         with contextlib.suppress(docker.errors.NotFound):
@@ -104,80 +105,81 @@ def list_images(client: docker.APIClient, **filters: object) -> list[dict[str, A
 
 
 def image_tags(image: dict[str, Any]) -> list[str]:
-    """Return the tags of an image, short as Docker gives them; Podman spells out Docker Hub."""
+    """Return the tags of an image as Docker shortens them. Podman writes Docker Hub's name out."""
     return [tag.removeprefix("docker.io/library/") for tag in image["RepoTags"] or ()]
 
 
 def _container_name(container: dict[str, Any]) -> str:
     name = _qualified_name(container, (container["Names"] or ["/"])[0].lstrip("/"))
     image = str(container["Image"])
-    named_by_hand = not re.fullmatch(r"[a-z]+_[a-z]+\d?", name)
-    return name if named_by_hand or image.startswith("sha256:") else f"{image}-{name}"
+    generated = re.fullmatch(r"[a-z]+_[a-z]+\d?", name)
+    return f"{image}-{name}" if generated and not image.startswith("sha256:") else name
 
 
-def _qualified_name(thing: dict[str, Any], name: str) -> str:
-    """Return its name, behind its Compose project's name where the project did not give it."""
-    project = (thing.get("Labels") or {}).get(PROJECT_LABEL, "")
+def _qualified_name(row: dict[str, Any], name: str) -> str:
+    """Return `name`, with its Compose project's name in front if it lacks it."""
+    project = (row.get("Labels") or {}).get(PROJECT_LABEL, "")
     return name if name.startswith(project) else f"{project}-{name}"
 
 
 def remove_resources(engine: Engine, doomed: Iterable[Resource]) -> list[Resource]:
-    """Remove `doomed`, containers by force and with their anonymous volumes. Return what would not go."""
-    left = []
+    """Remove `doomed`, containers by force and with their anonymous volumes. Return those that can't be removed."""
+    failed = []
     with contextlib.closing(api_client(engine)) as client:
-        for thing in sorted(doomed, key=lambda thing: RESOURCE_KINDS.index(thing.kind)):
+        for resource in sorted(doomed, key=lambda resource: RESOURCE_KINDS.index(resource.kind)):
             try:
-                _remove_resource(client, thing)
+                _remove_resource(client, resource)
             except docker.errors.NotFound:
                 continue
             except (OSError, docker.errors.DockerException):
-                left.append(thing)
-    return left
+                failed.append(resource)
+    return failed
 
 
-def _remove_resource(client: docker.APIClient, thing: Resource) -> None:
-    if thing.kind == "container":
-        with contextlib.suppress(docker.errors.APIError):  # it may have ended; Podman would else wait for it to end
-            client.kill(thing.key)
-        client.remove_container(thing.key, force=True, v=True)
-    elif thing.kind == "network":
-        client.remove_network(thing.key)
-    elif thing.kind == "volume":
-        client.remove_volume(thing.key)
+def _remove_resource(client: docker.APIClient, resource: Resource) -> None:
+    if resource.kind == "container":
+        # Kill it first, or Podman waits for it to stop. It may have exited already.
+        with contextlib.suppress(docker.errors.APIError):
+            client.kill(resource.key)
+        client.remove_container(resource.key, force=True, v=True)
+    elif resource.kind == "network":
+        client.remove_network(resource.key)
+    elif resource.kind == "volume":
+        client.remove_volume(resource.key)
     else:
-        client.remove_image(thing.key, noprune=False)
+        client.remove_image(resource.key, noprune=False)
 
 
 def dangling_volumes(engine: Engine) -> set[str]:
-    """Return the names of the volumes without a name of their own that no container uses."""
+    """Return the names of the anonymous volumes that no container uses."""
     with contextlib.closing(api_client(engine)) as client:
         volumes = client.volumes(filters={"dangling": True})["Volumes"] or ()
         return {volume["Name"] for volume in volumes if re.fullmatch(r"[0-9a-f]{64}", volume["Name"])}
 
 
 def prune_images(engine: Engine, **filters: str) -> int:
-    """Remove the images that lost their tags and that no container uses, and return how many. Build caches stay.
+    """Remove the dangling images that no container uses, and return how many. The build cache stays.
 
-    :param filters: further filters of the engine, as ``label="key=value"``.
+    Does nothing on Podman, where dangling images are the build cache.
 
-    Podman is left alone: there such images are the build cache.
+    :param filters: more filters of the engine, as ``label="key=value"``.
     """
     if engine.facts["name"] == "Podman":
         return 0
     with contextlib.closing(api_client(engine)) as client:
-        gone = client.prune_images(filters={"dangling": True, **filters})["ImagesDeleted"] or ()
-        return sum("Deleted" in each for each in gone)
+        pruned = client.prune_images(filters={"dangling": True, **filters})["ImagesDeleted"] or ()
+        return sum("Deleted" in entry for entry in pruned)
 
 
 def other_run_active(own: Path) -> bool:
-    """Say whether another run than that of the lock file `own` lives on this engine.
+    """Return whether another run than that of the lock file `own` is active on this engine.
 
-    A volume without a name of its own says of nobody that it is his: while others run, it may well be theirs.
+    If so, anonymous volumes have to stay: they have no known owner.
     """
-    for place in own.parent.glob("*.run"):
-        if place != own:
-            with file_lock(place, wait=False) as lock:
-                if lock is None:
+    for path in own.parent.glob("*.run"):
+        if path != own:
+            with host.file_lock(path, wait=False) as held:
+                if not held:
                     return True
     return False
 
@@ -185,14 +187,14 @@ def other_run_active(own: Path) -> bool:
 def remove_leftovers(engine: Engine, locks: Path) -> list[Resource]:
     """Remove what dead runs on this machine left on the engine, and return it.
 
-    :param locks: the folder of the runs' lock files, one per run, held by each run that lives.
+    :param locks: the folder of the runs' lock files, one per run.
     """
-    doomed = []
-    found = list_resources(engine)
-    for place in sorted(locks.glob("*.run")):
-        with file_lock(place, wait=False) as lock:
-            if lock is not None:
-                doomed += [thing for thing in found if thing.run == place.stem]
-                place.unlink(missing_ok=True)
-    remove_resources(engine, doomed)
-    return doomed
+    existing = list_resources(engine)
+    leftovers = []
+    for path in sorted(locks.glob("*.run")):
+        with host.file_lock(path, wait=False) as held:
+            if held:
+                leftovers += [resource for resource in existing if resource.run == path.stem]
+                path.unlink(missing_ok=True)
+    remove_resources(engine, leftovers)
+    return leftovers

@@ -1,6 +1,8 @@
-"""The names of examples on an engine, which one run at a time may use.
+"""The names of examples on an engine, which only one run at a time may use.
 
 A transcript uses the names that its reader would, ``<slug>`` or ``<slug>-...``: see :mod:`drydock.engine.resources`.
+Each example has a lock file. A run holds its lock while it uses the names, and writes a mark into it. A mark in a file
+without a holder means that the run died: what it left is removed.
 """
 
 from __future__ import annotations
@@ -8,7 +10,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 import docker.errors
 
@@ -18,44 +19,44 @@ from drydock.engine.client import Engine
 from drydock.engine.resources import Resource
 from drydock.errors import DrydockError, EngineError, ReplayError
 
+_IN_USE = "in use"
+#: Kind of resource -> the docker command that removes it.
+_REMOVE_COMMANDS = {"container": "rm --force", "network": "network rm", "volume": "volume rm", "image": "image rm"}
+
 
 def find_conflicts(engine: Engine, locks: Path, slugs: Collection[str]) -> list[Resource]:
-    """Return what has names that the transcripts of `slugs` use, and that no run uses or has left: a reader made it.
+    """Return the resources that have names of the examples `slugs` and that no run uses or left: a reader made them.
 
-    :param locks: the folder of the lock files of this engine.
-    :raises EngineError: the engine does not answer.
+    :param locks: the folder of this engine's lock files.
+    :raises EngineError: the engine doesn't answer.
     """
-    found = resources.list_resources(engine)
-    theirs = []
+    existing = resources.list_resources(engine)
+    conflicts = []
     for slug in slugs:
-        named = [thing for thing in found if thing.belongs_to(slug)]
-        if named:
-            with host.file_lock(_lock_path(locks, slug), wait=False) as lock:
-                theirs += named if lock is not None and not lock.read() else []
-    return theirs
+        owned = [resource for resource in existing if resource.belongs_to(slug)]
+        if owned:
+            path = _lock_path(locks, slug)
+            with host.file_lock(path, wait=False) as held:
+                conflicts += owned if held and not path.read_text() else []
+    return conflicts
 
 
-def conflict_message(found: Sequence[Resource]) -> str:
-    """Return the message that names what is in the way of transcripts, and the commands that remove it."""
-    shown = "\n".join(f"  {thing}" for thing in found)
-    keys: dict[str, list[str]] = {}  # by the words of the command
-    for thing in found:
-        key = thing.key[:12] if thing.kind in ("container", "network") else thing.key
-        keys.setdefault(_REMOVE_COMMANDS[thing.kind], []).append(key)
-    commands = "\n".join(f"  docker {words} {' '.join(each)}" for words, each in keys.items())
+def conflict_message(conflicts: Sequence[Resource]) -> str:
+    """Return a message that lists `conflicts` and the commands that remove them."""
+    listed = "\n".join(f"  {resource}" for resource in conflicts)
+    keys: dict[str, list[str]] = {}
+    for resource in conflicts:
+        key = resource.key[:12] if resource.kind in ("container", "network") else resource.key
+        keys.setdefault(_REMOVE_COMMANDS[resource.kind], []).append(key)
+    commands = "\n".join(f"  docker {command} {' '.join(named)}" for command, named in keys.items())
     return (
-        f"the transcripts use these names, and the engine has them already:\n{shown}\n"
-        "Drydock did not make them and leaves them alone. Rename what you want to keep; this removes the rest:\n"
+        f"the engine already has resources with names that the transcripts use:\n{listed}\n"
+        "Drydock didn't create them and leaves them alone. Rename what you want to keep, then remove the rest:\n"
         f"{commands}"
     )
 
 
-#: What removes each kind of thing.
-_REMOVE_COMMANDS = {"container": "rm --force", "network": "network rm", "volume": "volume rm", "image": "image rm"}
-
-
 def _lock_path(locks: Path, slug: str) -> Path:
-    """Return the lock file of whoever uses the names of an example."""
     return locks / f"{slug}.names"
 
 
@@ -63,92 +64,91 @@ def _lock_path(locks: Path, slug: str) -> Path:
 def reserve_names(
     engine: Engine, locks: Path, slugs: Collection[str], *, keep: bool = False
 ) -> Iterator[ReservedNames]:
-    """Hold the names of the examples `slugs` on the engine: transcripts use the fixed names that their reader would.
+    """Hold the names of the examples `slugs` on the engine. At the end, everything with these names is removed.
 
-    In the end all that has them is removed. The lock file of each has content while they are used. Found with content,
-    its holder died: what that left is removed.
-
-    :param keep: leave after a failure what it made.
-    :raises ReplayError: something else has one of these names.
+    :param locks: the folder of this engine's lock files.
+    :param keep: after a failure, leave everything in place.
+    :raises ReplayError: a resource that Drydock didn't create has one of these names.
     """
     names = ReservedNames(engine, slugs)
+    # Sorted, or two runs could wait for each other.
+    paths = {slug: _lock_path(locks, slug) for slug in sorted(slugs)}
     with contextlib.ExitStack() as stack:
-        held = []
-        for slug in sorted(slugs):  # in one order: two who need the same ones would else wait for each other
-            lock = stack.enter_context(host.file_lock(_lock_path(locks, slug)))
-            assert lock is not None
-            held.append(lock)
-            if lock.read():
-                resources.remove_resources(engine, _owned_resources(engine, slug))
-            found = _owned_resources(engine, slug)
-            if found:
-                raise ReplayError(f"examples/{slug}: {conflict_message(found)}")
-        _write_marks(held, "they are in use")
+        for path in paths.values():
+            stack.enter_context(host.file_lock(path))
+        names.free([slug for slug, path in paths.items() if path.read_text()])
+        _write_marks(paths.values(), _IN_USE)
         try:
             yield names
         except BaseException:
-            with contextlib.suppress(EngineError):  # it is gone: whoever comes next finds the mark
+            # If the engine is gone, the mark stays, and the next run removes what is left.
+            with contextlib.suppress(EngineError):
                 if not keep:
                     names.remove_all()
-                _write_marks(held, "")
+                _write_marks(paths.values(), "")
             raise
         names.remove_all()
-        _write_marks(held, "")
+        _write_marks(paths.values(), "")
 
 
-def _write_marks(locks: Iterable[IO[str]], text: str) -> None:
-    for lock in locks:
-        lock.seek(0)
-        lock.truncate()
-        lock.write(text)
-        lock.flush()
-
-
-def _owned_resources(engine: Engine, slug: str) -> list[Resource]:
-    return [thing for thing in resources.list_resources(engine) if thing.belongs_to(slug)]
+def _write_marks(paths: Iterable[Path], mark: str) -> None:
+    for path in paths:
+        path.write_text(mark)
 
 
 class ReservedNames:
-    """What on the engine has the names of examples, and the images that had: a rebuild takes a tag from the former."""
+    """The resources that have names of the examples `slugs`, and the images that had one until a rebuild took it."""
 
     def __init__(self, engine: Engine, slugs: Collection[str]) -> None:
         self._engine = engine
         self._slugs = slugs
         self._images: set[str] = set()
 
+    def _owned(self, existing: Iterable[Resource], slugs: Collection[str]) -> list[Resource]:
+        return [resource for resource in existing if any(resource.belongs_to(slug) for slug in slugs)]
+
+    def _list_owned(self) -> list[Resource]:
+        return self._owned(resources.list_resources(self._engine), self._slugs)
+
+    def free(self, abandoned: Collection[str]) -> None:
+        """Remove the resources of the examples `abandoned`, which a dead run left.
+
+        :raises ReplayError: there are others.
+        """
+        owned = self._list_owned()
+        doomed = self._owned(owned, abandoned)
+        conflicts = [resource for resource in owned if resource not in doomed]
+        conflicts += resources.remove_resources(self._engine, doomed) if doomed else []
+        if conflicts:
+            raise ReplayError(conflict_message(conflicts))
+
     def note_images(self) -> None:
-        """Remember the IDs of the images that have a tag now."""
-        # Where the engine is gone, the step says so better.
+        """Remember the IDs of the images that have a tag now. If the engine is gone, the step's own error says it."""
         with (
             contextlib.suppress(OSError, docker.errors.DockerException),
             contextlib.closing(resources.api_client(self._engine)) as client,
         ):
             for image in resources.list_images(client):
-                if any(
-                    Resource("image", tag, tag).belongs_to(slug)
-                    for tag in resources.image_tags(image)
-                    for slug in self._slugs
-                ):
+                tagged = [Resource("image", tag, tag) for tag in resources.image_tags(image)]
+                if self._owned(tagged, self._slugs):
                     self._images.add(image["Id"])
 
     def list_leftovers(self) -> str:
-        """Return what there is that a reader would be left with, images aside, as a list for a message."""
-        found = [thing for slug in self._slugs for thing in _owned_resources(self._engine, slug)]
-        return ", ".join(str(thing) for thing in found if thing.kind != "image")
+        """Return the containers, networks, and volumes that a reader would be left with, as a list for a message."""
+        return ", ".join(str(resource) for resource in self._list_owned() if resource.kind != "image")
 
     def remove_all(self) -> None:
-        """Remove all of it.
+        """Remove all resources with these names, and the images that had one.
 
-        :raises EngineError: the engine does not answer.
+        :raises EngineError: the engine doesn't answer.
         """
-        for slug in self._slugs:
-            resources.remove_resources(self._engine, _owned_resources(self._engine, slug))
+        resources.remove_resources(self._engine, self._list_owned())
         if self._images:
             with contextlib.suppress(DrydockError, OSError, docker.errors.DockerException):
-                resources.remove_resources(self._engine, self._untagged())
+                resources.remove_resources(self._engine, self._untagged_images())
 
-    def _untagged(self) -> list[Resource]:
-        """Return those that have no tag any more. One of another tag is somebody else's too: equal builds are one."""
+    def _untagged_images(self) -> list[Resource]:
+        """Return the noted images without a tag. Equal builds share one image: its other tags may be a reader's."""
         with contextlib.closing(resources.api_client(self._engine)) as client:
-            left = {image["Id"] for image in resources.list_images(client, dangling=True)}
-        return [Resource("image", key, key) for key in sorted(self._images & left)]
+            dangling = {image["Id"] for image in resources.list_images(client, dangling=True)}
+        return [Resource("image", key, key) for key in sorted(self._images & dangling)]

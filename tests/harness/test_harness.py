@@ -103,9 +103,9 @@ def test_a_run_beside_it_is_not_in_the_way(engine, slug):
     engine.run("tag", runs.IMAGE, f"{slug}:1")
     place = plugin.locks_folder(engine) / f"{slug}.names"
     try:
-        with host.file_lock(place) as lock:
+        with host.file_lock(place):
             assert reservations.find_conflicts(engine, place.parent, [slug]) == []
-            lock.write("a transcript runs")
+            place.write_text("a transcript runs")
         assert reservations.find_conflicts(engine, place.parent, [slug]) == []
         place.write_text("")
         assert [thing.name for thing in reservations.find_conflicts(engine, place.parent, [slug])] == [f"{slug}:1"]

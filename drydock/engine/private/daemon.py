@@ -9,7 +9,6 @@ stops. Everything else is under the user's cache directory.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import platform
@@ -27,7 +26,7 @@ from drydock.engine.client import Engine, connect_engine
 from drydock.engine.private import host_network, specs, stand_ins
 from drydock.engine.private.specs import ENGINE_SPECS, FALLBACK_SPEC, PREFERRED_SPEC, EngineSpec
 from drydock.errors import EngineError
-from drydock.host import cache_folder, print_status, wait_until
+from drydock.host import cache_folder, file_lock, print_status, wait_until
 
 #: Seconds for the daemon to answer after its start, for which it reads its build cache: one of tens of gigabytes takes
 #: more than a minute. And to end when asked, for which it stops every container.
@@ -386,6 +385,5 @@ def _read_state() -> dict[str, str]:
 def _engine_lock() -> Iterator[None]:
     engine_folder().mkdir(parents=True, exist_ok=True)
     engine_folder().chmod(0o700)
-    with (cache_folder() / "engine.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with file_lock(cache_folder() / "engine.lock"):
         yield
