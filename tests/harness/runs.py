@@ -37,12 +37,13 @@ _REPLAY = f"""
 {_HEARS}
 import sys
 from pathlib import Path
-from drydock import engine, record
+from drydock.engine.choose import get_engine
 from drydock.errors import DrydockError
-from drydock.example import Example
+from drydock.model.example import Example
+from drydock.replay import replay
 root, scratch, locks = map(Path, sys.argv[1:])
 try:
-    record.run(record.Job(engine.current(), Example(root), "t", scratch, locks))
+    replay.run_job(replay.Job(get_engine(), Example(root), "t", scratch, locks))
 except DrydockError as error:
     sys.exit(str(error))
 """
