@@ -7,7 +7,6 @@ import dataclasses
 import datetime
 import functools
 import json
-import math
 import re
 import tomllib
 import types
@@ -39,10 +38,11 @@ def load_toml(kind: type[Built], place: Path, shown: object) -> Built:
 
 
 def _checked(kind: type[Built], place: Path, shown: object, parse: Any, remedy: str = "") -> Built:
-    text = read_text(place, shown)
     hint = f"; {remedy}" if remedy else ""
     try:
-        return build(kind, parse(text))
+        return build(kind, parse(read_text(place, shown)))
+    except MalformedError as error:
+        raise MalformedError(shown, error.line, f"{error.problem}{hint}") from None
     except RecursionError:
         raise MalformedError(shown, 0, f"nested too deeply{hint}") from None
     except ValueError as error:
@@ -133,7 +133,7 @@ def _scalar(kind: Any, data: Any, at: str) -> Any:
     if kind is Any or kind is object:
         return data
     if kind is float:
-        number = type(data) in (int, float) and math.isfinite(data) and abs(data) < MAX_NUMBER
+        number = type(data) in (int, float) and abs(data) < MAX_NUMBER
         _expect(number, "a number", data, at)
     elif kind is int:
         _expect(type(data) is int and abs(data) < MAX_NUMBER, "a whole number", data, at)
@@ -145,6 +145,13 @@ def _scalar(kind: Any, data: Any, at: str) -> Any:
         # JSON can hold half a character, which no file can.
         _expect(not any("\ud800" <= character <= "\udfff" for character in data), "text", data, at)
     return data
+
+
+def check_date(text: str) -> None:
+    """Raise ValueError unless `text` is an ISO date, ``2026-11-20``."""
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        raise ValueError(f"{text!r:.80} is not a date such as 2026-11-20")
+    datetime.date.fromisoformat(text)
 
 
 def _expect(holds: bool, wanted: object, data: object, at: str) -> None:
@@ -175,5 +182,5 @@ def write_bytes(place: Path, data: bytes) -> bool:
     place.parent.mkdir(parents=True, exist_ok=True)
     candidate = place.with_suffix(".new")
     candidate.write_bytes(data)
-    candidate.replace(place)
+    Path(candidate).replace(place)  # A path of Sphinx has another replace(), the one of str.
     return True

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 
 import pytest
 
 from drydock.errors import MalformedError, MissingError
-from drydock.model import evidence
+from drydock.model import evidence, example as examples
 from drydock.model.evidence import Claim, Evidence, Measure, Replayed, Run
 
 RUN = Run(
@@ -48,17 +49,17 @@ def test_a_missing_measure_is_answered_with_the_near_ones():
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{", "not evidence"),
-        ("[]", "not evidence"),
-        ("{}", "not evidence"),
-        ('{"schema": 99}', "schema 99"),
-        ('{"schema": 1, "example": "other", "engines": {}}', "speaks of the example 'other'"),
-        ('{"schema": 1, "example": "hello", "engines": {"a": 1}}', "not evidence"),
-        ('{"schema": 1, "example": "hello", "engines": []}', "not evidence"),
+        ("{", ":1: Expecting property name"),
+        ("[]", "it is .., not a table"),
+        ("{}", "it lacks the key 'schema'"),
+        ('{"schema": 99, "example": "hello", "engines": {}}', "schema 99, this Drydock reads 1"),
+        ('{"schema": 1, "example": "other", "engines": {}}', "it is about the example 'other'"),
+        ('{"schema": 1, "example": "hello", "engines": {"a": 1}}', "engines.a is 1, not a table"),
+        ('{"schema": 1, "example": "hello", "engines": []}', "engines is .., not a table"),
     ],
 )
 def test_malformed_evidence_says_what_to_run(tmp_path, text, problem):
-    """A file that is not evidence is refused by name, with the command that makes it anew."""
+    """A file that isn't evidence is refused; the message has its place and the command that records it again."""
     (tmp_path / "evidence").mkdir()
     (tmp_path / "evidence" / "hello.json").write_text(text)
 
@@ -67,15 +68,76 @@ def test_malformed_evidence_says_what_to_run(tmp_path, text, problem):
     assert "nox -s record -- hello" in str(caught.value)
 
 
-def test_a_measure_is_a_number_with_a_known_unit(tmp_path):
-    """A measure in another unit, or one that is no number, is malformed."""
-    data = {"schema": 1, "example": "hello", "engines": {"docker-28.5": dataclasses.asdict(RUN)}}
-    data["engines"]["docker-28.5"]["measures"]["size"]["unit"] = "<script>"
-    (tmp_path / "evidence").mkdir()
-    (tmp_path / "evidence" / "hello.json").write_text(json.dumps(data))
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        ("date", "yesterday", "'yesterday' is not a date such as 2026-11-20"),
+        ("date", "2026-02-30", "day is out of range"),
+        ("date", "20261120", "is not a date"),
+        ("engine", {"name": "Docker"}, "the engine needs a name and a version"),
+        ("engine version", 28, "engine.version is 28, not text"),
+        ("claims test_a sentence", " ", "claims.test_a: a claim without a sentence"),
+        ("claims test_a outcome", "perhaps", "no outcome 'perhaps'; there are: failed, passed, skipped"),
+        ("transcripts first outcome", "pass", "did you mean passed"),
+        ("transcripts first steps", -1, "transcripts.first: -1 steps"),
+        ("transcripts first steps", "3", "not a whole number"),
+        ("measures size unit", "<script>", "measures.size: no unit '<script>'; there are: bytes"),
+        ("measures size value", 21, "the measure size is outside its bounds, but every claim passed"),
+        ("measures size value", float("nan"), "measures.size.value is nan, not a number"),
+        ("measures size low", 21, "the bounds 21 and 20 exclude every value"),
+        ("measures start spread", [2.0], "the spread .2.0. is not a minimum and a maximum around 2.0"),
+        ("measures start spread", [1.0, 1.5], "is not a minimum and a maximum around 2.0"),
+    ],
+)
+def test_a_value_that_no_run_records_is_malformed(tmp_path, path, value, problem):
+    """A date, a sentence, an outcome or a measure that no run can record is refused; the message has its place."""
+    evidence.save_evidence(Evidence("hello", {"e": RUN}), tmp_path)
+    file = evidence.evidence_file("hello", tmp_path)
+    data = json.loads(file.read_text())
+    *folders, key = path.split()
+    table = functools.reduce(dict.__getitem__, folders, data["engines"]["e"])
+    table[key] = value
+    file.write_text(json.dumps(data))
 
-    with pytest.raises(MalformedError, match="measure size"):
+    with pytest.raises(MalformedError, match=problem):
         evidence.load_evidence("hello", tmp_path)
+
+
+def test_a_measure_outside_its_bounds_belongs_to_a_claim_that_did_not_pass():
+    """A known failure of an engine is recorded with the measure that it took."""
+    measures = {"size": Measure(21, "bytes", 0, 20)}
+    claims = {"test_a": Claim("It holds.", "skipped", "Podman stores it twice")}
+
+    assert not Run("d", "2026-11-20", RUN.engine, claims=claims, measures=measures).measures["size"].is_within_bounds
+    with pytest.raises(ValueError, match="but every claim passed"):
+        Run("d", "2026-11-20", RUN.engine, claims=RUN.claims, measures=measures)
+
+
+def test_a_timing_that_is_within_its_bounds_again_is_news():
+    """A timing whose recorded value was outside its bounds is recorded again once it is within them, noise or not."""
+    skipped = {"test_a": Claim("It holds.", "skipped", "slow")}
+    slow = dataclasses.replace(RUN, claims=skipped, measures={"start": Measure(2.1, "seconds", 0, 2)})
+    quick = dataclasses.replace(RUN, measures={"start": Measure(1.9, "seconds", 0, 2)})
+
+    assert evidence.with_run(Evidence("hello", {"e": slow}), "e", quick).runs["e"] == quick
+
+
+@pytest.mark.parametrize("slug", examples.load_examples())
+def test_recorded_evidence_is_written_as_it_was(slug, tmp_path):
+    """Loading and saving a recorded file changes no byte."""
+    evidence.save_evidence(evidence.load_evidence(slug), tmp_path)
+
+    assert evidence.evidence_file(slug, tmp_path).read_bytes() == evidence.evidence_file(slug).read_bytes()
+
+
+def test_a_run_names_its_engine():
+    """The site shows the engine with its version, with an unusual image store, and with all its facts."""
+    engine = {"name": "Docker", "version": "28.5.2", "store": "containerd", "base_images": "stand-ins"}
+    run = dataclasses.replace(RUN, engine=engine)
+
+    assert run.label == "Docker 28.5.2"
+    assert (RUN.heading, run.heading) == ("Docker 28.5.2", "Docker 28.5.2 (containerd store)")
+    assert run.details == "Docker 28.5.2 on 2026-11-20, store: containerd, base images: stand-ins"
 
 
 def _again(**changes):

@@ -40,7 +40,7 @@ def test_a_site_says_what_its_pages_have_a_reader_type(site):
 
 def test_a_folder_without_a_site(tmp_path):
     """Where no site was built, it is said how one is."""
-    with pytest.raises(MalformedError, match=r"no site was built there .* run: nox -s docs"):
+    with pytest.raises(MalformedError, match=r"no site was built there; run: nox -s docs"):
         walkthroughs.load_steps(tmp_path)
 
 
@@ -56,9 +56,17 @@ def test_results_survive_the_file(tmp_path):
     assert walkthroughs.load_walkthroughs(tmp_path) == {"b": two}
 
     good = dataclasses.asdict(one)
-    odd = [{"steps": 0}, {"steps": True}, {"date": "x"}, {"engine": 5}, {"lacking": [5]}, {"more": 1}]
+    odd = [
+        {"steps": 0},
+        {"steps": True},
+        {"date": "x"},
+        {"date": "2026-1-1"},
+        {"engine": 5},
+        {"lacking": [5]},
+        {"more": 1},
+    ]
     for wrong in ("{", "[]", *(json.dumps({"a": {**good, **each}}) for each in odd)):
-        (tmp_path / walkthroughs.RESULTS).write_text(wrong)
+        (tmp_path / walkthroughs.WALKTHROUGHS_FILE).write_text(wrong)
         with pytest.raises(MalformedError, match="delete it and run: nox -s follow"):
             walkthroughs.load_walkthroughs(tmp_path)
 

@@ -76,7 +76,7 @@ def _hello(tmp_path):
     root = tmp_path / "examples" / "hello"
     root.mkdir(parents=True)
     (tmp_path / "tests/examples").mkdir(parents=True)
-    (tmp_path / mutation_scores.FILE).write_text("")
+    (tmp_path / mutation_scores.MUTANTS_FILE).write_text("")
     (root / "Dockerfile").write_text("FROM a:1\nUSER 1\n")
     (root / "compose.yaml").write_text("services:\n  web:\n    build: .\n")
     (root / "README.md").write_text("# Hello\n\nFROM here.\n")
@@ -199,7 +199,7 @@ def test_rules_for_a_compose_file():
 
 def test_own_mutants_are_listed(hello, tmp_path):
     """What an example lists is a mutant of its own, at its line, with the claim that is to fail."""
-    (tmp_path / mutation_scores.FILE).write_text(
+    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
         '[[hello.mutant]]\npath = "Dockerfile"\nold = "USER 1"\nnew = "USER 0"\nclaim = "test_user"\n'
         '[hello.equivalent]\n"Dockerfile: drop USER 1" = "it is so anyway"\n'
     )
@@ -223,7 +223,7 @@ def test_own_mutants_are_listed(hello, tmp_path):
 )
 def test_a_wrong_list_is_malformed(hello, tmp_path, text, problem):
     """A list that names what the example does not have is refused, so that it cannot outlive what it speaks of."""
-    (tmp_path / mutation_scores.FILE).write_text(text)
+    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(text)
 
     with pytest.raises(MalformedError, match=problem):
         mutants.listed_mutants(hello, tmp_path)
@@ -299,7 +299,7 @@ def _user(files):
 
 def test_a_score(hello, tmp_path, copies, capsys):
     """What no test notices survives, with file and line; what changes nothing is not tried; the files stay."""
-    (tmp_path / mutation_scores.FILE).write_text(
+    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
         '[hello.equivalent]\n"compose.yaml: drop services.web" = "nobody starts it"\n'
     )
     before = hello.digest(readme=False)
@@ -326,7 +326,7 @@ def test_what_survived_is_tried_again(hello, tmp_path, copies):
     """Where nothing has changed, only survivors are tried again; where all is explained, no test runs at all."""
     made = copies(_user)
     first = runner.score(hello, top=tmp_path)
-    (tmp_path / mutation_scores.FILE).write_text(
+    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
         "[hello.equivalent]\n"
         + "".join(f"{json.dumps(each.name)} = 'why'\n" for each in mutants.derive_mutants(hello)[:2])
     )
@@ -344,9 +344,9 @@ def test_what_survived_is_tried_again(hello, tmp_path, copies):
 def test_what_was_excused_is_tried_when_it_is_no_more(hello, tmp_path, copies):
     """A mutant that was never tried, because it was listed as equivalent, is not taken for one that was noticed."""
     copies(_user)
-    (tmp_path / mutation_scores.FILE).write_text('[hello.equivalent]\n"Dockerfile: drop FROM a:1" = "why"\n')
+    (tmp_path / mutation_scores.MUTANTS_FILE).write_text('[hello.equivalent]\n"Dockerfile: drop FROM a:1" = "why"\n')
     first = runner.score(hello, top=tmp_path)
-    (tmp_path / mutation_scores.FILE).write_text('[hello.equivalent]\n"compose.yaml: drop services" = "why"\n')
+    (tmp_path / mutation_scores.MUTANTS_FILE).write_text('[hello.equivalent]\n"compose.yaml: drop services" = "why"\n')
 
     assert "Dockerfile:1: drop FROM a:1" in runner.score(hello, first, tmp_path).survivors
 
@@ -426,7 +426,9 @@ def test_only_the_tests_that_use_a_file_are_run(hello, tmp_path, copies):
 @pytest.mark.parametrize("again", [True, False])
 def test_a_failure_by_chance_notices_nothing(hello, tmp_path, copies, again):
     """What fails once has to fail again: else the tests that are left are asked."""
-    (tmp_path / mutation_scores.FILE).write_text('[[hello.mutant]]\npath = "README.md"\nold = "FROM"\nnew = "BY"\n')
+    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
+        '[[hello.mutant]]\npath = "README.md"\nold = "FROM"\nnew = "BY"\n'
+    )
     (hello.root / "Dockerfile").unlink()
     (hello.root / "compose.yaml").unlink()
     hello.test.write_text('def test_sure():\n    """README.md says so."""\n')
@@ -442,7 +444,7 @@ def test_a_failure_by_chance_notices_nothing(hello, tmp_path, copies, again):
 @pytest.mark.parametrize("again", [True, False])
 def test_a_claim_that_fails_by_chance_notices_nothing(hello, tmp_path, copies, again):
     """So it is with the claim that a mutant lists, whichever of its cases fails."""
-    (tmp_path / mutation_scores.FILE).write_text(
+    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
         '[[hello.mutant]]\npath = "README.md"\nold = "FROM"\nnew = "BY"\nclaim = "test_user"\n'
     )
     (hello.root / "Dockerfile").unlink()
@@ -456,7 +458,7 @@ def test_a_claim_that_fails_by_chance_notices_nothing(hello, tmp_path, copies, a
 
 def test_an_own_mutant_is_held_to_its_claim(hello, tmp_path, copies):
     """A mutant that lists a claim is tried against that claim alone."""
-    (tmp_path / mutation_scores.FILE).write_text(
+    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
         '[[hello.mutant]]\npath = "Dockerfile"\nold = "1\\n"\nnew = "2\\n"\nclaim = "test_user"\n'
     )
     (hello.root / "Dockerfile").write_text("USER 1\n")
@@ -493,7 +495,7 @@ def _top(tmp_path):
         "def test_b():\n    pass\n\ndef test_c():\n    assert 'USER' in PLACE.read_text()\n\n"
         "def test_d():\n    time.sleep(60 if 'SLOW' in PLACE.read_text() else 0)\n"
     )
-    (top / mutation_scores.FILE).write_text("")
+    (top / mutation_scores.MUTANTS_FILE).write_text("")
     shutil.copytree(ROOT / "drydock", top / "drydock", ignore=shutil.ignore_patterns("__pycache__", "site"))
     return top
 
@@ -595,14 +597,14 @@ def test_scores_survive_the_file(tmp_path):
         json.dumps({"hello": {"digest": "d", "tried": -1, "killed": 0, "equivalent": [], "survivors": []}}),
         json.dumps({"hello": {"digest": "d", "tried": 2, "killed": 1, "equivalent": [], "survivors": []}}),
     ):
-        (tmp_path / mutation_scores.RESULTS).write_text(text)
+        (tmp_path / mutation_scores.SCORES_FILE).write_text(text)
         with pytest.raises(MalformedError, match="nox -s mutants"):
             mutation_scores.load_scores(tmp_path)
 
 
 def test_the_site_shows_the_scores(site):
     """The page has a row per example, the survivors by file and line, and the sum; what changed since is left out."""
-    site.write(str(mutation_scores.FILE), "")
+    site.write(str(mutation_scores.MUTANTS_FILE), "")
     example = Example(site.top / "examples/greeting")
     count = len(mutants.derive_mutants(example))
     score = Score(example.digest(readme=False), count, count - 1, (), ("Dockerfile:1: drop FROM <a>",))
@@ -626,13 +628,13 @@ def test_the_site_shows_the_scores(site):
 def test_a_score_is_current_while_it_counts_all_mutants(hello, tmp_path):
     """A score is old once the files change, or there are more mutants, or one is no longer listed as equivalent."""
     equivalent = '[hello.equivalent]\n"Dockerfile: drop USER 1" = "why"\n'
-    (tmp_path / mutation_scores.FILE).write_text(equivalent)
+    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(equivalent)
     score = Score(hello.digest(readme=False), 6, 5, ("Dockerfile:2: drop USER 1",))
 
     assert mutants.is_current(score, hello, tmp_path)
     assert not mutants.is_current(dataclasses.replace(score, tried=5, killed=4), hello, tmp_path)
-    (tmp_path / mutation_scores.FILE).write_text("")
+    (tmp_path / mutation_scores.MUTANTS_FILE).write_text("")
     assert not mutants.is_current(score, hello, tmp_path)
-    (tmp_path / mutation_scores.FILE).write_text(equivalent)
+    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(equivalent)
     (hello.root / "more.txt").write_text("")
     assert not mutants.is_current(score, hello, tmp_path)

@@ -318,7 +318,7 @@ def test_network():
 
 # In the evidence
 
-RUN = Run("d", "2026-11-20", {"name": "Docker"}, tables=TABLES)
+RUN = Run("d", "2026-11-20", {"name": "Docker", "version": "28.5.2"}, tables=TABLES)
 
 
 def test_tables_survive_being_written_and_read(tmp_path):
@@ -345,20 +345,20 @@ def test_evidence_without_tables_is_left_as_it_was(tmp_path):
     [
         ({"kind": "pie", "rows": [{}]}, "no kind of table 'pie'; did you mean sizes"),
         ({"kind": "sizes", "rows": []}, "a table of sizes without rows"),
-        ({"kind": "sizes", "rows": {"image": "a"}}, "without rows"),
+        ({"kind": "sizes", "rows": {"image": "a"}}, "tables.odd.rows is .*, not a list"),
         ({"kind": "sizes", "rows": [{"image": "a"}]}, "has the columns image, bytes"),
         ({"kind": "sizes", "rows": [{"image": "a", "bytes": 1, "more": 2}]}, "has the columns image, bytes"),
-        ({"kind": "sizes", "rows": ["a"]}, "has the columns image, bytes"),
+        ({"kind": "sizes", "rows": ["a"]}, r"rows\[0\] is 'a', not a table"),
         ({"kind": "sizes", "rows": [{"image": "a", "bytes": "1"}]}, "with an odd bytes"),
         ({"kind": "sizes", "rows": [{"image": "a", "bytes": True}]}, "with an odd bytes"),
         ({"kind": "sizes", "rows": [{"image": "a", "bytes": -1}]}, "with an odd bytes"),
-        ({"kind": "sizes", "rows": [{"image": "a", "bytes": float("nan")}]}, "with an odd bytes"),
-        ({"kind": "sizes", "rows": [{"image": ["a"], "bytes": 1}]}, "with an odd image"),
+        ({"kind": "sizes", "rows": [{"image": "a", "bytes": float("nan")}]}, "bytes is nan, not str or int or float"),
+        ({"kind": "sizes", "rows": [{"image": ["a"], "bytes": 1}]}, "image is .*, not str or"),
         ({"kind": "timeline", "rows": [step("a", "b", "c", "done")]}, "with an odd state"),
-        ({"kind": "timeline", "rows": [step("a", "b", "c", ["run"])]}, "with an odd state"),
-        ({"kind": ["sizes"], "rows": [{}]}, "no kind of table"),
-        ({"kind": "sizes"}, "not evidence"),
-        ([], "not evidence"),
+        ({"kind": "timeline", "rows": [step("a", "b", "c", ["run"])]}, "state is .*, not str or"),
+        ({"kind": ["sizes"], "rows": [{}]}, "kind is .*, not text"),
+        ({"kind": "sizes"}, "tables.odd lacks the key 'rows'"),
+        ([], "tables.odd is .*, not a table"),
     ],
 )
 def test_malformed(tmp_path, table, problem):

@@ -250,7 +250,7 @@ def test_malformed_evidence(site):
     site.write("evidence/greeting.json", "{")
 
     assert any(
-        re.match(r"evidence/greeting\.json:1: WARNING: not evidence .*nox -s record -- greeting \[example\.malf", text)
+        re.match(r"evidence/greeting\.json:1: WARNING: Expecting .*nox -s record -- greeting \[example\.malf", text)
         for text in site.build("text").warnings
     )
 

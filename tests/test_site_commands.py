@@ -92,7 +92,7 @@ def test_never_recorded_is_said_once(site, parallel):
 
     assert built.warnings == [
         f"{FILE}:1: WARNING: 16 commands in prose are not checked: the commands of docker-28.5 were never recorded; "
-        f"run: {commands.RUN} [example.stale]"
+        f"run: {commands.RECORD_COMMAND} [example.stale]"
     ]
     assert again.warnings == built.warnings
     assert again.read == []
@@ -111,7 +111,7 @@ def test_malformed_commands(site):
     site.page("some", "`docker pss`")
     [warning] = site.build("text").warnings
 
-    assert warning.startswith(f"{FILE}:1: WARNING: not an engine's commands (JSONDecodeError")
+    assert warning.startswith(f"{FILE}:1: WARNING: Expecting property name enclosed in double quotes")
     assert warning.endswith("run: nox -s record -- tests/harness/test_commands.py [example.malformed]")
 
 

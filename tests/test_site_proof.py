@@ -102,7 +102,7 @@ def test_totals_without_evidence(site):
     built = site.build()
 
     assert "<strong>0</strong> claims" in built.text("first.html")
-    assert any("not evidence" in warning for warning in built.warnings)
+    assert any("Expecting property name" in warning for warning in built.warnings)
 
 
 def test_slack_is_counted():

@@ -62,6 +62,7 @@ def test_toml_has_dates(tmp_path):
         ('{"parts": [{"name": "\\ud800"}]}', r"parts\[0\].name is .*, not text"),
         ('{"parts": [{"name": "a", "weight": 1e999}]}', r"parts\[0\].weight is inf, not a number"),
         ('{"parts": [{"name": "a", "weight": NaN}]}', r"parts\[0\].weight is nan, not a number"),
+        ('{"parts": [{"name": "a", "weight": 1%s}]}' % ("0" * 400), r"parts\[0\].weight is 10+, not a number"),
         ('{"parts": [{"name": "a", "weight": true}]}', r"parts\[0\].weight is True, not a number"),
         ('{"parts": [], "by_name": {"a": 1.5}}', "by_name.a is 1.5, not a whole number"),
         ('{"parts": [], "by_name": {"a": 1e400}}', "by_name.a is inf, not a whole number"),
@@ -94,3 +95,21 @@ def test_no_file_is_malformed(tmp_path):
     """A file that can't be read is named."""
     with pytest.raises(MalformedError, match=r"none\.json: cannot be read"):
         store.load_json(Whole, tmp_path / "none.json", "none.json")
+
+
+def test_an_unreadable_file_has_its_remedy(tmp_path):
+    """A file that isn't text, or a folder in its place, is refused with the remedy as well."""
+    (tmp_path / "w.json").write_bytes(b"\xff")
+    (tmp_path / "folder.json").mkdir()
+
+    for name in ("w.json", "folder.json"):
+        with pytest.raises(MalformedError, match=r"; delete it$"):
+            store.load_json(Whole, tmp_path / name, name, "delete it")
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-02-30", "20261120", "2026-W47-5", "2026-11-20T10:00"])
+def test_a_date_has_one_form(text):
+    """Only the form that is written is accepted."""
+    with pytest.raises(ValueError, match=r"date|day is out of range"):
+        store.check_date(text)
+    store.check_date("2026-11-20")

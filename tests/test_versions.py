@@ -11,7 +11,7 @@ from drydock.model import example as examples, versions
 from drydock.model.versions import Base, Versions
 
 TODAY = datetime.date(2026, 11, 21)
-ENDS = TODAY + datetime.timedelta(days=versions.AHEAD)
+ENDS = TODAY + datetime.timedelta(days=versions.NOTICE_DAYS)
 GOOD = """
 [[base]]
 image = "debian:trixie-slim"
@@ -44,7 +44,7 @@ def held(site, dockerfile, ends=None, compose=""):
 
 @pytest.mark.parametrize(
     ("days", "wrong", "soon"),
-    [(1, 0, 0), (0, 0, 1), (-versions.AHEAD, 0, 1), (-versions.AHEAD - 1, 1, 0)],
+    [(1, 0, 0), (0, 0, 1), (-versions.NOTICE_DAYS, 0, 1), (-versions.NOTICE_DAYS - 1, 1, 0)],
 )
 def test_the_end_is_announced_before_it_comes(site, days, wrong, soon):
     """Support that ends within the next days is announced; on its last day an image is still right, later not."""
@@ -79,19 +79,31 @@ def test_all_examples_use_what_is_listed():
     assert all(base.source.startswith("https://") for base in listed.bases.values())
 
 
-@pytest.mark.parametrize("text", ["[[base]", "", '[[base]]\nimage = "a"\n', GOOD.replace("2028-08-09", '"soon"')])
-def test_malformed(tmp_path, text):
-    """A file that is not what it is to be is refused by its name."""
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[[base]", "1: Expected"),
+        ("", "it lacks the key 'base'"),
+        ('[[base]]\nimage = "a"\n', "it lacks the key 'program'"),
+        ("base = []\nprogram = []\n", "at least one .* and one"),
+        (GOOD.replace("2028-08-09", '"soon"'), r"base\[0\].ends is 'soon', not date or null"),
+        (GOOD.replace("redis:8", "debian:trixie-slim"), "debian:trixie-slim is listed twice"),
+        (GOOD.replace("https://example.org/redis", "javascript:x"), r"base\[1\]: the source 'javascript:x' is not an"),
+        (GOOD.replace("https://example.org/docker", "http://x"), r"program\[0\]: the source 'http://x' is not an"),
+    ],
+)
+def test_malformed(tmp_path, text, problem):
+    """A file of another form is refused; the message has the place."""
     (tmp_path / "docs/reference").mkdir(parents=True)
-    (tmp_path / versions.FILE).write_text(text)
+    (tmp_path / versions.VERSIONS_FILE).write_text(text)
 
-    with pytest.raises(MalformedError, match=r"docs/reference/versions\.toml: not versions"):
+    with pytest.raises(MalformedError, match=rf"^docs/reference/versions\.toml:.*{problem}"):
         versions.load_versions(tmp_path)
 
 
 def test_page(site):
     """The tables link to the sources and to the examples that use an image; an unknown table is reported."""
-    site.write(versions.FILE, GOOD)
+    site.write(versions.VERSIONS_FILE, GOOD)
     site.page("shown", ":::{versions} bases\n:::\n\n:::{versions} programs\n:::\n\n:::{versions} base\n:::")
     built = site.build()
     html = built.text("shown.html")

@@ -1,33 +1,30 @@
-"""What an engine's command line knows: its commands and their flags, and why a command in prose is none of these.
+"""The commands and flags of an engine's command line, and a check of inline commands against them.
 
-One file per engine, ``evidence/commands/<engine key>.json``, recorded by :mod:`drydock.engine.cli_help`.
+:mod:`drydock.engine.cli_help` records one file per engine, ``evidence/commands/<engine key>.json``.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import fnmatch
 import functools
 import hashlib
-import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from drydock import ROOT
+from drydock import ROOT, store
 from drydock.errors import MalformedError, MissingError, did_you_mean
 from drydock.model.evidence import DEFAULT_ENGINE
 
 SCHEMA = 1
-RUN = "nox -s record -- tests/harness/test_commands.py"
-#: A command in prose: maybe variables or sudo, the program, and at least one word for it.
+RECORD_COMMAND = "nox -s record -- tests/harness/test_commands.py"
+#: An inline command: optional variables or sudo, the program, and at least one argument.
 _COMMAND = re.compile(r"""(?:(?:\w+=(?:"[^"]*"|'[^']*'|[^\s"'])*|sudo|time)\s+)*(?:docker|podman)\s+\S""")
-#: A word that stands for others: ``...``, ``COMMAND``, ``<command>``, ``[OPTIONS]``, ``$name``.
-_STAND_FOR = re.compile(r"\.{3}|…|[<\[{$(*]|[A-Z][A-Z_|-]*$")
+#: A placeholder: ``...``, ``COMMAND``, ``<command>``, ``[OPTIONS]``, ``$name``.
+_PLACEHOLDER = re.compile(r"\.{3}|…|[<\[{$(*]|[A-Z][A-Z_|-]*$")
 _SUBSTITUTION = re.compile(r"\$\(([^()]*)\)")
 
 
@@ -35,8 +32,8 @@ _SUBSTITUTION = re.compile(r"\$\(([^()]*)\)")
 class Command:
     """One command of a program.
 
-    :ivar flags: by name, ``--detach`` and ``-d``; whether the flag takes a value. ``--help`` is not among them.
-    :ivar passes: whether flags behind the first argument are not its own, as with ``docker run IMAGE [ARG...]``.
+    :ivar flags: whether each flag takes a value, by name, ``--detach`` and ``-d``; without ``--help``.
+    :ivar passes: whether flags after the first argument belong to that argument, as with ``docker run IMAGE [ARG...]``.
     """
 
     flags: Mapping[str, bool] = field(default_factory=dict)
@@ -48,26 +45,33 @@ class Program:
     """A program such as ``docker``, with all its commands.
 
     :ivar versions: of the program and its plugins, by name.
-    :ivar commands: by the words behind the program, such as ``compose up``; the program itself is "".
-    :ivar aliases: other words for a command, and that command's.
+    :ivar commands: by the arguments after the program, such as ``compose up``; the program itself is "".
+    :ivar aliases: other arguments for a command, and that command's.
     """
 
     versions: Mapping[str, str] = field(default_factory=dict)
     commands: Mapping[str, Command] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
 
-    def command(self, path: str) -> Command | None:
-        """Return the command `path`, such as ``compose up``, or None."""
-        return self.commands.get(self.aliases.get(path, path))
+    def __post_init__(self) -> None:
+        if "" not in self.commands:
+            raise ValueError("a program without the command ''")
+        targets = {*self.aliases.values()} - {*self.commands}
+        if targets:
+            raise ValueError(f"an alias of an unknown command, {min(targets)!r}")
+
+    def command(self, path: str) -> Command:
+        """Return the command `path`, such as ``compose up``; one without flags if there is none."""
+        return self.commands.get(self.aliases.get(path, path), Command())
 
     @functools.cached_property
-    def below(self) -> Mapping[str, frozenset[str]]:
-        """The subcommands of every command that has some."""
-        found: dict[str, set[str]] = {}
+    def subcommands(self) -> Mapping[str, frozenset[str]]:
+        """The names of the subcommands of each command that has any."""
+        names: dict[str, set[str]] = {}
         for path in filter(None, (*self.commands, *self.aliases)):
             parent, _, name = path.rpartition(" ")
-            found.setdefault(parent, set()).add(name)
-        return {parent: frozenset(names) for parent, names in found.items()}
+            names.setdefault(parent, set()).add(name)
+        return {parent: frozenset(children) for parent, children in names.items()}
 
 
 @dataclass(frozen=True)
@@ -81,80 +85,83 @@ class CommandSet:
     programs: Mapping[str, Program] = field(default_factory=dict)
 
     def problem(self, text: str) -> str:
-        """Return why the inline command `text` is not one that its program knows, or "".
+        """Return why the program of the inline command `text` rejects it, or "".
 
-        What is not a command of a recorded program has no problem. Of a pipe or list, every such command is looked at.
+        Text that isn't a command of a recorded program has no problem. Every command of a pipe or list is checked.
         """
         if not is_command(text):
             return ""
         try:
-            parts = list(_parts(text))
+            commands = list(_split_commands(text))
         except ValueError as error:
             return f"a shell cannot read it: {str(error).lower()}"
-        problems = (_problem(part[0], self.programs[part[0]], part[1:]) for part in parts if part[0] in self.programs)
+        problems = (
+            _find_problem(name, self.programs[name], arguments)
+            for name, *arguments in commands
+            if name in self.programs
+        )
         return next(filter(None, problems), "")
 
 
 def is_command(text: str) -> bool:
-    """Say whether the inline code `text` is a command: ``docker ps`` is, ``docker`` and ``docker-compose`` are not."""
+    """Whether the inline code `text` is a command: ``docker ps`` is, ``docker`` and ``docker-compose`` are not."""
     return _COMMAND.match(text.strip()) is not None
 
 
-def _parts(text: str) -> Iterator[list[str]]:
-    """Return the words of each command in `text`, the program first.
+def _split_commands(text: str) -> Iterator[list[str]]:
+    """Yield the program and the arguments of each command in `text`.
 
     :raises ValueError: a quotation does not end.
     """
     for inner in _SUBSTITUTION.findall(text):
-        yield from _parts(inner)
-    # A line that goes on is one with the next; any other line is a command of its own.
+        yield from _split_commands(inner)
+    # A continued line is joined to the next one; any other line is a separate command.
     lines = _SUBSTITUTION.sub("…", text).replace("\\\n", " ")
     lexer = shlex.shlex(lines, posix=True, punctuation_chars="|;&\n")
     lexer.whitespace_split, lexer.commenters, lexer.whitespace = True, "", " \t\r"
-    part: list[str] = []
+    command: list[str] = []
     for word in [*lexer, ";"]:
         if word.strip("|;&\n"):
-            if part or not re.match(r"\w+=|sudo$|time$", word):
-                part.append(word)
-        elif part:
-            yield part
-            part = []
+            if command or not re.match(r"\w+=|sudo$|time$", word):
+                command.append(word)
+        elif command:
+            yield command
+            command = []
 
 
-def _problem(name: str, program: Program, words: Iterable[str]) -> str:
-    """Return what is wrong with the `words` behind the program `name`, read as that program would read them."""
-    path, rest = "", iter(words)
+def _find_problem(name: str, program: Program, arguments: Iterable[str]) -> str:
+    """Return why the program `name` rejects the `arguments`, or ""."""
+    path, rest = "", iter(arguments)
     for word in rest:
-        command = program.command(path) or Command()
-        subcommands = program.below.get(path, frozenset())
+        command, subcommands = program.command(path), program.subcommands.get(path)
+        shown = f"{name} {path}".rstrip()
+        if word == "--":
+            return ""
         if word.startswith("-") and word != "-":
-            flag, takes = _flag(command, word)
-            if flag:
-                return _unknown_flag(f"{name} {path}".rstrip(), flag, command)
-            if takes:
+            unknown, takes_value = _read_flag(command, word)
+            if unknown:
+                return _reject_flag(shown, unknown, command)
+            if takes_value:
                 next(rest, "")
         elif subcommands:
-            if _STAND_FOR.match(word) or word == "help":
+            if _PLACEHOLDER.match(word) or word == "help":
                 return ""
             if word not in subcommands:
-                shown = f"{name} {path}".rstrip()
                 return f"the help of {shown} names no command {word!r}{did_you_mean(word, subcommands)}"
             path = f"{path} {word}".lstrip()
         elif command.passes:
             return ""
-        if word == "--":
-            return ""
     return ""
 
 
-def _flag(command: Command, word: str) -> tuple[str, bool]:
-    """Return the flag in `word` that `command` does not know, or "", and whether the next word is a value."""
+def _read_flag(command: Command, word: str) -> tuple[str, bool]:
+    """Return the flag in `word` that `command` lacks, or "", and whether the next word is a value."""
     name, equals, _ = word.partition("=")
-    if name in ("--", "--help") or "..." in name or "…" in name:
+    if name == "--help" or "..." in name or "…" in name:
         return "", False
     if name.startswith("--"):
-        known = name in command.flags or ("*" in name and bool(fnmatch.filter(command.flags, name)))
-        return ("" if known else name), command.flags.get(name, False) and not equals
+        exists = name in command.flags or ("*" in name and bool(fnmatch.filter(command.flags, name)))
+        return ("" if exists else name), command.flags.get(name, False) and not equals
     for index, letter in enumerate(name[1:], start=1):
         short = f"-{letter}"
         if short not in command.flags:
@@ -164,83 +171,72 @@ def _flag(command: Command, word: str) -> tuple[str, bool]:
     return "", False
 
 
-def _unknown_flag(command: str, flag: str, known: Command) -> str:
-    names = [name for name in known.flags if name.startswith("--")]
+def _reject_flag(shown: str, flag: str, command: Command) -> str:
+    names = [name for name in command.flags if name.startswith("--")]
     similar = difflib.get_close_matches(flag, names, n=3) if flag.startswith("--") else []
     hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
-    return f"the help of {command} names no flag {flag}{hint}"
+    return f"the help of {shown} names no flag {flag}{hint}"
 
 
 # The file
 
 
+@dataclass(frozen=True)
+class _CommandsFile:
+    """The content of a commands file."""
+
+    schema: int
+    engine: str
+    programs: Mapping[str, Program]
+
+    def __post_init__(self) -> None:
+        if self.schema != SCHEMA:
+            raise ValueError(f"schema {self.schema}, this Drydock reads {SCHEMA}")
+
+
 def commands_file(key: str, top: Path = ROOT) -> Path:
-    """Return where the commands of the engine `key` are kept."""
+    """Return the path of the commands of the engine `key`."""
     return top / "evidence" / "commands" / f"{key}.json"
 
 
 def load_commands(key: str = DEFAULT_ENGINE, top: Path = ROOT) -> CommandSet:
     """Return the recorded commands of the engine `key`.
 
-    :raises MissingError: none were recorded; the message says what to run.
-    :raises MalformedError: the file is not one of this schema; the message says what to run.
+    :raises MissingError: none were recorded; the message names the command to run.
+    :raises MalformedError: the file isn't JSON of this schema; the message names the command to run.
     """
-    place = commands_file(key, top)
-    shown = place.relative_to(top).as_posix()
-    if not place.is_file():
-        raise MissingError(f"the commands of {key} were never recorded; run: {RUN}")
-    remedy = f"delete it and run: {RUN}"
-    try:
-        data = json.loads(place.read_text(encoding="utf-8"))
-        if data["schema"] != SCHEMA:
-            raise MalformedError(shown, 0, f"schema {data['schema']}, this Drydock reads {SCHEMA}; {remedy}")
-        if data["engine"] != key:
-            raise MalformedError(shown, 0, f"it speaks of the engine {data['engine']!r}; {remedy}")
-        return CommandSet(key, {str(name): _program(program) for name, program in data["programs"].items()})
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise MalformedError(
-            shown, 0, f"not an engine's commands ({type(error).__name__}: {error}); {remedy}"
-        ) from error
-
-
-def _program(data: dict[str, Any]) -> Program:
-    program = Program(**data)
-    commands = {path: Command(**command) for path, command in program.commands.items()}  # type: ignore[arg-type]
-    for path, command in commands.items():
-        if not all(type(takes) is bool for takes in (command.passes, *command.flags.values())):
-            raise ValueError(f"command {path!r}")
-    if "" not in commands or not set(program.aliases.values()) <= set(commands):
-        raise ValueError("an alias of no command, or no command at all")
-    return dataclasses.replace(program, commands=commands)
+    path = commands_file(key, top)
+    shown = path.relative_to(top).as_posix()
+    if not path.is_file():
+        raise MissingError(f"the commands of {key} were never recorded; run: {RECORD_COMMAND}")
+    remedy = f"delete it and run: {RECORD_COMMAND}"
+    stored = store.load_json(_CommandsFile, path, shown, remedy)
+    if stored.engine != key:
+        raise MalformedError(shown, 0, f"it is about the engine {stored.engine!r}; {remedy}")
+    return CommandSet(key, stored.programs)
 
 
 def load_known(top: Path = ROOT) -> CommandSet:
-    """Return the commands that the site's prose is held to: the default engine's, and a recorded Podman's.
+    """Return the commands for checking the site's prose: the default engine's, and those of a recorded Podman.
 
-    :raises MissingError: those of the default engine were never recorded.
-    :raises MalformedError: a file is not one of this schema.
+    :raises MissingError: the default engine's were never recorded.
+    :raises MalformedError: a file isn't JSON of this schema.
     """
-    podman = [load_commands(place.stem, top) for place in sorted(commands_file("", top).parent.glob("podman-*.json"))]
+    podman = [load_commands(path.stem, top) for path in sorted(commands_file("", top).parent.glob("podman-*.json"))]
     default = load_commands(top=top)
-    programs = {name: program for each in [*podman, default] for name, program in each.programs.items()}
-    return dataclasses.replace(default, programs=programs)
+    programs = {name: program for commands in [*podman, default] for name, program in commands.programs.items()}
+    return CommandSet(default.engine, programs)
 
 
 def commands_digest(top: Path = ROOT) -> str:
-    """Return a digest of all recorded commands, or "" when there are none."""
-    places = sorted(commands_file("", top).parent.glob("*.json"))
-    contents = b"".join(place.name.encode() + b"\0" + place.read_bytes() for place in places)
+    """Return the sha256 (hex) of all recorded commands, or "" if there are none."""
+    paths = sorted(commands_file("", top).parent.glob("*.json"))
+    contents = b"".join(path.name.encode() + b"\0" + path.read_bytes() for path in paths)
     return hashlib.sha256(contents).hexdigest() if contents else ""
 
 
 def save_commands(commands: CommandSet, top: Path = ROOT) -> bool:
-    """Write `commands` and say whether the file changed. The file is replaced whole or not at all."""
-    place = commands_file(commands.engine, top)
-    text = json.dumps({"schema": SCHEMA, **dataclasses.asdict(commands)}, indent=1, sort_keys=True) + "\n"
-    if place.is_file() and place.read_text(encoding="utf-8") == text:
-        return False
-    place.parent.mkdir(parents=True, exist_ok=True)
-    fresh = place.with_suffix(".new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(place)
-    return True
+    """Write `commands` and return whether the file changed."""
+    return store.save_json(
+        commands_file(commands.engine, top), _CommandsFile(SCHEMA, commands.engine, commands.programs)
+    )

@@ -1,39 +1,44 @@
-"""Evidence: what one recorded run of an example proved, per engine.
+"""Evidence: the recorded result of an example's tests, per engine.
 
-One file per example, ``evidence/<slug>.json``, written by ``nox -s record`` and read by the site. It is text that
-diffs well: sorted keys, one value per line, and nothing in it moves unless something real did.
+``nox -s record`` writes one file per example, ``evidence/<slug>.json``, and the site reads it. The files diff well:
+their keys are sorted, each value has its line, and a run without news leaves the file alone.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from drydock import ROOT
+from drydock import ROOT, store
 from drydock.errors import MalformedError, MissingError, did_you_mean
 
 SCHEMA = 1
-#: The engine whose evidence the site rests on: the private engine, which everyone can start.
+#: The engine whose evidence the site shows: the private engine, which everyone can start.
 DEFAULT_ENGINE = "docker-28.5"
+OUTCOMES = ("passed", "failed", "skipped")
 UNITS = ("bytes", "seconds", "count", "ratio")
-#: Units whose measures are noisy: a new value within the old one's bounds by this factor is not news.
+#: Noisy units. A value that differs from the recorded one by less than this factor is no news.
 NOISE = {"seconds": 1.5, "ratio": 1.5}
-#: The seconds that a busy machine adds to a step that hardly takes any: they are noise too.
+#: Seconds that a busy machine may add to any step: noise as well.
 SLACK = 0.1
+#: Columns that hold seconds.
+TIMED = ("seconds", "ready", "stop")
 
+Kind = TypeVar("Kind")
 Scalar = str | int | float | bool | None
 Row = dict[str, Scalar]
 
 _BYTES = _SECONDS = (int, float)
-#: The columns of each kind of table, with the types of their values, or with all their values.
+#: The columns of each kind of table, with the types of their values, or with all permitted values.
 KINDS: Mapping[str, Mapping[str, tuple[type, ...] | frozenset[str]]] = {
-    # One row per instruction, the lowest first. `layer` counts the layers of the table, equal ones alike; a setting
-    # has none. (A layer's digest would differ in each recording: it holds the times of its files.)
+    # One row per instruction, the lowest first. `layer` numbers the layers; equal layers share a number, and a setting
+    # has none. (The digest of a layer would differ in each recording because it covers the times of the files.)
     "layers": {"image": (str,), "instruction": (str,), "bytes": _BYTES, "layer": (int, type(None)), "base": (bool,)},
     "timeline": {
         "variant": (str,),
@@ -43,8 +48,8 @@ KINDS: Mapping[str, Mapping[str, tuple[type, ...] | frozenset[str]]] = {
         "seconds": _SECONDS,
     },
     "sizes": {"image": (str,), "bytes": _BYTES},
-    # One row per pair that was probed. `network` is where `from` is, "" for the machine itself; `resolves` and
-    # `connects` are None where there was nothing to ask.
+    # One row per probed pair. `network` is the one that `from` is on, "" for the host. `resolves` and `connects` are
+    # None where they don't apply.
     "network": {
         "from": (str,),
         "to": (str,),
@@ -56,28 +61,22 @@ KINDS: Mapping[str, Mapping[str, tuple[type, ...] | frozenset[str]]] = {
         "connects": (bool, type(None)),
     },
     "durations": {"label": (str,), "seconds": _SECONDS},
-    # One row per variant of a program: seconds from its start until it was ready, and from the request to stop, for
-    # which the engine sends `signal`, until it had ended with the status `exit`.
+    # One row per variant of a program: seconds from its start until it is ready, and from the stop request, for which
+    # the engine sends `signal`, until it ends with the status `exit`.
     "lifecycle": {"variant": (str,), "ready": _SECONDS, "signal": (str,), "stop": _SECONDS, "exit": (int,)},
-    # One row per cell of a table with headings on two sides.
+    # One row per cell of a table with row and column headings.
     "grid": {"row": (str,), "column": (str,), "cell": (str,)},
 }
-#: No measure comes near it; a number beyond it, or one that is none, cannot be shown.
-MOST = 1e18
-#: What becomes of a test or a transcript.
-OUTCOMES = ("passed", "failed", "skipped")
-#: Columns that hold seconds, which are noisy.
-TIMED = ("seconds", "ready", "stop")
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A number that a test took and asserted bounds for.
+    """A number that a test measured, and the bounds that it asserts.
 
     :ivar value: in `unit`: bytes, seconds, a count, or a ratio (without dimension).
-    :ivar low: the least value at which the test passes.
-    :ivar high: the greatest value at which the test passes, or None.
-    :ivar spread: the least and the greatest of the values that `value` is the median of; () when there was one.
+    :ivar low: lower bound, inclusive.
+    :ivar high: upper bound, inclusive, or None.
+    :ivar spread: minimum and maximum of the values whose median is `value`; () for a single value.
     """
 
     value: float
@@ -86,9 +85,22 @@ class Measure:
     high: float | None = None
     spread: tuple[float, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise ValueError(f"no unit {self.unit!r}{did_you_mean(self.unit, UNITS)}")
+        if self.high is not None and self.low > self.high:
+            raise ValueError(f"the bounds {self.low} and {self.high} exclude every value")
+        if self.spread and (len(self.spread) != 2 or not self.spread[0] <= self.value <= self.spread[1]):
+            raise ValueError(f"the spread {list(self.spread)} is not a minimum and a maximum around {self.value}")
+
+    @property
+    def is_within_bounds(self) -> bool:
+        """Whether the test that took the measure passes."""
+        return self.low <= self.value and (self.high is None or self.value <= self.high)
+
     @classmethod
     def of(cls, values: Sequence[float], unit: str, low: float, high: float | None) -> Measure:
-        """Return the median of `values`, rounded to three digits where it is noisy, with their spread."""
+        """Return the median of `values` and their spread, rounded to three digits in noisy units."""
         exact = [float(f"{value:.3g}") for value in values] if unit in NOISE else list(values)
         spread = (min(exact), max(exact)) if len(exact) > 1 else ()
         return cls(statistics.median_low(exact), unit, low, high, spread)
@@ -96,7 +108,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Table:
-    """What a test found, as a page can draw it.
+    """Rows that a test recorded for a picture.
 
     :ivar kind: one of :data:`KINDS`.
     :ivar rows: at least one, each with the columns of its kind.
@@ -106,19 +118,18 @@ class Table:
     rows: list[Row]
 
     def __post_init__(self) -> None:
-        if not isinstance(self.kind, str) or self.kind not in KINDS:
-            raise ValueError(f"no kind of table {self.kind!r}{did_you_mean(str(self.kind), KINDS)}")
-        if not isinstance(self.rows, list) or not self.rows:
+        if self.kind not in KINDS:
+            raise ValueError(f"no kind of table {self.kind!r}{did_you_mean(self.kind, KINDS)}")
+        if not self.rows:
             raise ValueError(f"a table of {self.kind} without rows")
         for row in self.rows:
-            _check_row(row, self.kind)
+            _check_row(row, KINDS[self.kind], self.kind)
         if self.kind == "grid":
             _check_grid(self.rows)
 
 
-def _check_row(row: Row, kind: str) -> None:
-    columns = KINDS[kind]
-    if not isinstance(row, dict) or set(row) != set(columns):
+def _check_row(row: Row, columns: Mapping[str, tuple[type, ...] | frozenset[str]], kind: str) -> None:
+    if set(row) != set(columns):
         raise ValueError(f"a row of {kind} has the columns {', '.join(columns)}; not so: {row}")
     wrong = [name for name, allowed in columns.items() if not _fits(row[name], allowed)]
     if wrong:
@@ -126,22 +137,21 @@ def _check_row(row: Row, kind: str) -> None:
 
 
 def _check_grid(rows: list[Row]) -> None:
-    cells = [(row["row"], row["column"]) for row in rows]
-    missing = {(row, column) for row, _ in cells for _, column in cells} - set(cells)
-    if missing or len(set(cells)) < len(cells):
-        odd = missing or {cell for cell in cells if cells.count(cell) > 1}
-        raise ValueError(f"a grid has one cell per row and column; not so: {sorted(map(str, odd))[0]}")
+    cells = Counter((str(row["row"]), str(row["column"])) for row in rows)
+    wrong = [cell for cell in product(*map(set, zip(*cells, strict=True))) if cells[cell] != 1]
+    if wrong:
+        raise ValueError(f"a grid has one cell per row and column; not so: {min(wrong)}")
 
 
 def _fits(value: Scalar, allowed: tuple[type, ...] | frozenset[str]) -> bool:
     if isinstance(allowed, frozenset):
         return isinstance(value, str) and value in allowed
-    return type(value) in allowed and (not isinstance(value, int | float) or 0 <= value < MOST)
+    return type(value) in allowed and (not isinstance(value, int | float) or 0 <= value < store.MAX_NUMBER)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One sentence that a test upheld, or did not.
+    """One sentence that a test asserts, and the outcome.
 
     :ivar sentence: the test's docstring.
     :ivar outcome: ``passed``, ``failed`` or ``skipped``; a skip never counts as a pass.
@@ -152,12 +162,17 @@ class Claim:
     outcome: str
     reason: str = ""
 
+    def __post_init__(self) -> None:
+        _check_outcome(self.outcome)
+        if not self.sentence.strip():
+            raise ValueError("a claim without a sentence")
+
 
 @dataclass(frozen=True)
 class Replayed:
-    """One transcript of the run.
+    """The outcome of one transcript.
 
-    :ivar steps: how many commands ran.
+    :ivar steps: number of commands that ran.
     :ivar reason: why it was skipped, else "".
     """
 
@@ -165,17 +180,27 @@ class Replayed:
     outcome: str
     reason: str = ""
 
+    def __post_init__(self) -> None:
+        _check_outcome(self.outcome)
+        if self.steps < 0:
+            raise ValueError(f"{self.steps} steps")
+
+
+def _check_outcome(outcome: str) -> None:
+    if outcome not in OUTCOMES:
+        raise ValueError(f"no outcome {outcome!r}{did_you_mean(outcome, OUTCOMES)}")
+
 
 @dataclass(frozen=True)
 class Run:
-    """What an example's tests proved on one engine.
+    """The results of an example's tests on one engine.
 
     :ivar digest: of the example's files and its test at that time, see :meth:`drydock.model.example.Example.digest`.
     :ivar date: ISO date (UTC) of the run.
-    :ivar engine: name, version, store, architecture, Compose and buildx version, base images; for the reader.
+    :ivar engine: facts for the reader: name, version, store, architecture, Compose and buildx version, base images.
     :ivar claims: by the name of their test.
     :ivar transcripts: by name.
-    :ivar measures: by name.
+    :ivar measures: by name. A measure outside its bounds needs a claim that didn't pass.
     :ivar tables: by name.
     """
 
@@ -187,188 +212,185 @@ class Run:
     measures: dict[str, Measure] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        store.check_date(self.date)
+        if not self.engine.get("name") or not self.engine.get("version"):
+            raise ValueError("the engine needs a name and a version")
+        outside = [name for name, measure in self.measures.items() if not measure.is_within_bounds]
+        if outside and self.passed_claims == len(self.claims):
+            raise ValueError(f"the measure {outside[0]} is outside its bounds, but every claim passed")
+
+    @property
+    def passed_claims(self) -> int:
+        """The number of claims that passed."""
+        return sum(claim.outcome == "passed" for claim in self.claims.values())
+
+    @property
+    def label(self) -> str:
+        """The engine's name and version."""
+        return f"{self.engine['name']} {self.engine['version']}"
+
+    @property
+    def heading(self) -> str:
+        """The label, with the image store where that isn't the usual one."""
+        return self.label + (" (containerd store)" if self.engine.get("store") == "containerd" else "")
+
+    @property
+    def details(self) -> str:
+        """The label, the date, and all other facts of the engine, in one line."""
+        others = {key: value for key, value in self.engine.items() if key not in ("name", "version")}
+        facts = [f"{key.replace('_', ' ')}: {value}" for key, value in others.items()]
+        return ", ".join([f"{self.label} on {self.date}", *facts])
+
 
 @dataclass(frozen=True)
 class Evidence:
-    """All recorded runs of one example, by engine key such as ``docker-28.5``."""
+    """The recorded runs of one example, by engine key such as ``docker-28.5``."""
 
     slug: str
     runs: dict[str, Run] = field(default_factory=dict)
 
     @property
     def run(self) -> Run | None:
-        """The run on the default engine, or None when it was never recorded there."""
+        """The run on the default engine, or None if there is none."""
         return self.runs.get(DEFAULT_ENGINE)
 
     def measure(self, name: str) -> Measure:
         """Return the measure `name` of the default engine's run.
 
-        :raises MissingError: there is no such measure; the message has the near names.
+        :raises MissingError: there is no such measure; the message suggests similar names.
         """
-        measures = self.run.measures if self.run else {}
-        if name not in measures:
-            raise MissingError(f"no measure {name!r} in evidence/{self.slug}.json{did_you_mean(name, measures)}")
-        return measures[name]
+        return self._recorded("measure", name, self.run.measures if self.run else {})
 
     def table(self, name: str) -> Table:
         """Return the table `name` of the default engine's run.
 
-        :raises MissingError: there is no such table; the message has the near names.
+        :raises MissingError: there is no such table; the message suggests similar names.
         """
-        tables = self.run.tables if self.run else {}
-        if name not in tables:
-            raise MissingError(f"no table {name!r} in evidence/{self.slug}.json{did_you_mean(name, tables)}")
-        return tables[name]
+        return self._recorded("table", name, self.run.tables if self.run else {})
+
+    def _recorded(self, kind: str, name: str, recorded: Mapping[str, Kind]) -> Kind:
+        if name not in recorded:
+            raise MissingError(f"no {kind} {name!r} in {_shown_file(self.slug)}{did_you_mean(name, recorded)}")
+        return recorded[name]
+
+
+@dataclass(frozen=True)
+class _EvidenceFile:
+    """The content of an evidence file."""
+
+    schema: int
+    example: str
+    engines: dict[str, Run]
+
+    def __post_init__(self) -> None:
+        if self.schema != SCHEMA:
+            raise ValueError(f"schema {self.schema}, this Drydock reads {SCHEMA}")
 
 
 def evidence_file(slug: str, top: Path = ROOT) -> Path:
-    """Return where the evidence of the example `slug` is kept."""
-    return top / "evidence" / f"{slug}.json"
+    """Return the path of the evidence of the example `slug`."""
+    return top / _shown_file(slug)
+
+
+def _shown_file(slug: str) -> str:
+    return f"evidence/{slug}.json"
 
 
 def load_evidence(slug: str, top: Path = ROOT) -> Evidence:
-    """Return the evidence of the example `slug`; without runs when nothing was recorded yet.
+    """Return the evidence of the example `slug`; it has no runs if nothing was recorded yet.
 
-    :raises MalformedError: the file is not JSON of this schema; the message says what to run.
+    :raises MalformedError: the file isn't JSON of this schema; the message names the command to run.
     """
-    place = evidence_file(slug, top)
-    if not place.is_file():
+    path = evidence_file(slug, top)
+    if not path.is_file():
         return Evidence(slug)
-    shown = f"evidence/{slug}.json"
     remedy = f"delete it and run: nox -s record -- {slug}"
-    try:
-        data = json.loads(place.read_text(encoding="utf-8"))
-        json.dumps(data, ensure_ascii=False).encode()  # a string may be half a character, which no file can hold
-        if data["schema"] != SCHEMA:
-            raise MalformedError(shown, 0, f"schema {data['schema']}, this Drydock reads {SCHEMA}; {remedy}")
-        if data["example"] != slug:
-            raise MalformedError(shown, 0, f"it speaks of the example {data['example']!r}; {remedy}")
-        return Evidence(slug, {key: _run(run) for key, run in data["engines"].items()})
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise MalformedError(shown, 0, f"not evidence ({type(error).__name__}: {error}); {remedy}") from error
-
-
-def _run(data: dict[str, Any]) -> Run:
-    run = Run(
-        digest=str(data["digest"]),
-        date=str(data["date"]),
-        engine={str(k): str(v) for k, v in data["engine"].items()},
-        claims={str(k): Claim(**v) for k, v in data["claims"].items()},
-        transcripts={str(k): Replayed(**v) for k, v in data["transcripts"].items()},
-        measures={str(k): _measure(v) for k, v in data["measures"].items()},
-        tables={str(k): Table(**v) for k, v in data.get("tables", {}).items()},
-    )
-    for name, measure in run.measures.items():
-        numbers = (measure.value, measure.low, 0 if measure.high is None else measure.high, *measure.spread)
-        known = measure.unit in UNITS and len(measure.spread) in (0, 2)
-        if not known or not all(type(n) in (int, float) and -MOST < n < MOST for n in numbers):
-            raise ValueError(f"measure {name}: {measure}")
-    for test, claim in run.claims.items():
-        _check_outcome(test, claim, claim.sentence)
-    for transcript, replayed in run.transcripts.items():
-        _check_outcome(transcript, replayed)
-        if type(replayed.steps) is not int or not 0 <= replayed.steps < MOST:
-            raise ValueError(f"{transcript}: {replayed}")
-    return run
-
-
-def _check_outcome(name: str, found: Claim | Replayed, sentence: str = "") -> None:
-    if found.outcome not in OUTCOMES or not isinstance(found.reason, str) or not isinstance(sentence, str):
-        raise ValueError(f"{name}: {found}")
-
-
-def _measure(data: dict[str, Any]) -> Measure:
-    return Measure(**{**data, "spread": tuple(data.get("spread", ()))})
+    stored = store.load_json(_EvidenceFile, path, _shown_file(slug), remedy)
+    if stored.example != slug:
+        raise MalformedError(_shown_file(slug), 0, f"it is about the example {stored.example!r}; {remedy}")
+    return Evidence(slug, stored.engines)
 
 
 def save_evidence(evidence: Evidence, top: Path = ROOT) -> bool:
-    """Write `evidence` and say whether the file changed. The file is replaced whole or not at all."""
-    place = evidence_file(evidence.slug, top)
-    data = {
-        "schema": SCHEMA,
-        "example": evidence.slug,
-        "engines": {key: _written(run) for key, run in evidence.runs.items()},
-    }
-    text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    if place.is_file() and place.read_text(encoding="utf-8") == text:
-        return False
-    place.parent.mkdir(exist_ok=True)
-    fresh = place.with_suffix(".new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(place)
-    return True
+    """Write `evidence` and return whether the file changed."""
+    engines = {key: _to_plain(run) for key, run in evidence.runs.items()}
+    data = {"schema": SCHEMA, "example": evidence.slug, "engines": engines}
+    return store.save_json(evidence_file(evidence.slug, top), data)
 
 
-def _written(run: Run) -> dict[str, Any]:
+def _to_plain(run: Run) -> dict[str, Any]:
     data = dataclasses.asdict(run)
     for measure in data["measures"].values():
-        measure["spread"] = list(measure["spread"])
         if not measure["spread"]:
             del measure["spread"]
-    return data if run.tables else {name: value for name, value in data.items() if name != "tables"}
+    if not run.tables:
+        del data["tables"]
+    return data
 
 
 def with_run(evidence: Evidence, key: str, run: Run) -> Evidence:
-    """Return `evidence` with the `run` on the engine `key` in the place of its former one.
+    """Return `evidence` with `run` as the run on the engine `key`.
 
-    A run that says nothing new (equal but for its date and the noise of its timings) leaves the former one. One that
-    does takes its place whole: numbers that belong together come from one run.
+    A run without news (equal to the recorded one except for its date and noise) leaves the recorded one. Any other run
+    replaces it as a whole, because numbers that belong together have to come from one run.
     """
-    former = evidence.runs.get(key)
-    if former is not None:
-        measures = {name: _steady(former.measures.get(name), measure) for name, measure in run.measures.items()}
-        tables = {name: _steady_table(former.tables.get(name), table) for name, table in run.tables.items()}
-        steady = dataclasses.replace(run, measures=measures, tables=tables, date=former.date)
-        run = former if steady == former else run
+    recorded = evidence.runs.get(key)
+    if recorded is not None:
+        measures = {name: _steady_measure(recorded.measures.get(name), new) for name, new in run.measures.items()}
+        tables = {name: _steady_table(recorded.tables.get(name), new) for name, new in run.tables.items()}
+        steady = dataclasses.replace(run, measures=measures, tables=tables, date=recorded.date)
+        run = recorded if steady == recorded else run
     return dataclasses.replace(evidence, runs={**evidence.runs, key: run})
 
 
-def _steady(former: Measure | None, fresh: Measure) -> Measure:
-    """Return the former measure while the fresh one differs from it by noise only."""
-    noise = NOISE.get(fresh.unit)
-    if former is None or noise is None:
-        return fresh
-    if dataclasses.replace(fresh, value=former.value, spread=former.spread) != former:
-        return fresh
-    least, most = former.spread or (former.value, former.value)
-    return former if least / noise <= fresh.value <= most * noise else fresh
+def _steady_measure(recorded: Measure | None, new: Measure) -> Measure:
+    """Return `recorded` if `new` differs from it by noise only, else `new`."""
+    noise = NOISE.get(new.unit)
+    if recorded is None or noise is None:
+        return new
+    if dataclasses.replace(recorded, value=new.value, spread=new.spread) != new:
+        return new
+    low, high = recorded.spread or (recorded.value, recorded.value)
+    is_noise = low / noise <= new.value <= high * noise and recorded.is_within_bounds == new.is_within_bounds
+    return recorded if is_noise else new
 
 
-def _steady_table(former: Table | None, fresh: Table) -> Table:
-    """Return the fresh table, with the former one's rows where they differ by the noise of their seconds only."""
-    if former is None or len(former.rows) != len(fresh.rows):
-        return fresh
-    return Table(fresh.kind, [_steady_row(old, new) for old, new in zip(former.rows, fresh.rows, strict=True)])
+def _steady_table(recorded: Table | None, new: Table) -> Table:
+    """Return `new`, with the recorded rows where only the noise of their seconds differs."""
+    if recorded is None or len(recorded.rows) != len(new.rows):
+        return new
+    return Table(new.kind, [_steady_row(*rows) for rows in zip(recorded.rows, new.rows, strict=True)])
 
 
-def _steady_row(former: Row, fresh: Row) -> Row:
-    timed = [column for column in TIMED if column in former]
-    if {**fresh, **{column: former[column] for column in timed}} != former:
-        return fresh
-    return former if all(_near(former[column], fresh[column]) for column in timed) else fresh
+def _steady_row(recorded: Row, new: Row) -> Row:
+    timed = [column for column in TIMED if column in recorded]
+    if {**new, **{column: recorded[column] for column in timed}} != recorded:
+        return new
+    return recorded if all(_is_noise(recorded[column], new[column]) for column in timed) else new
 
 
-def _near(old: Scalar, new: Scalar) -> bool:
-    assert isinstance(old, int | float)
+def _is_noise(recorded: Scalar, new: Scalar) -> bool:
+    assert isinstance(recorded, int | float)
     assert isinstance(new, int | float)
     noise = NOISE["seconds"]
-    return old / noise - SLACK <= new <= old * noise + SLACK
+    return recorded / noise - SLACK <= new <= recorded * noise + SLACK
 
 
 def median_rows(runs: Sequence[list[Row]]) -> list[Row]:
-    """Return the rows of several runs of one thing as one: seconds are medians, rounded to hundredths.
+    """Return the rows of several runs as one: seconds are medians, rounded to hundredths.
 
     :raises ValueError: the runs differ in more than their seconds.
     """
     merged = []
     for rows in zip(*runs, strict=True):
         timed = [column for column in TIMED if column in rows[0]]
-        bare = [{name: value for name, value in row.items() if name not in timed} for row in rows]
-        if any(each != bare[0] for each in bare):
-            raise ValueError(f"the runs differ in more than their seconds: {bare}")
-        merged.append({**rows[0], **{column: _median(row[column] for row in rows) for column in timed}})
+        untimed = [{name: value for name, value in row.items() if name not in timed} for row in rows]
+        if any(row != untimed[0] for row in untimed):
+            raise ValueError(f"the runs differ in more than their seconds: {untimed}")
+        merged.append({**rows[0], **{column: _median_of(row[column] for row in rows) for column in timed}})
     return merged
 
 
-def _median(values: Iterable[Scalar]) -> float:
+def _median_of(values: Iterable[Scalar]) -> float:
     return round(statistics.median_low([value for value in values if isinstance(value, int | float)]), 2)

@@ -21,7 +21,7 @@ import yaml
 from drydock import ROOT
 from drydock.errors import DrydockError, MalformedError, did_you_mean
 from drydock.model.example import Example
-from drydock.model.mutation_scores import FILE, Score
+from drydock.model.mutation_scores import MUTANTS_FILE, Score
 from drydock.model.recipes import compose_keys, dockerfile_instructions
 
 _DASH = re.compile(r" *(?:- +)+")
@@ -175,15 +175,15 @@ def listed_mutants(example: Example, top: Path = ROOT) -> tuple[list[Mutant], di
     :raises MalformedError: the list is not what this module expects, or names what the example does not have.
     """
     try:
-        own = tomllib.loads((top / FILE).read_text(encoding="utf-8")).get(example.slug, {})
+        own = tomllib.loads((top / MUTANTS_FILE).read_text(encoding="utf-8")).get(example.slug, {})
         mutants = [_listed(example, **fields) for fields in own.get("mutant", [])]
         equivalent = {str(name): str(reason) for name, reason in own.get("equivalent", {}).items()}
     except (OSError, ValueError, TypeError, AttributeError, DrydockError) as error:
-        raise MalformedError(FILE, 0, f"[{example.slug}] {error}") from None
+        raise MalformedError(MUTANTS_FILE, 0, f"[{example.slug}] {error}") from None
     known = {mutant.name for mutant in [*derive_mutants(example), *mutants]}
     for name, reason in equivalent.items():
         if name not in known or not reason:
-            raise MalformedError(FILE, 0, f"[{example.slug}] no mutant {name!r}{did_you_mean(name, known)}")
+            raise MalformedError(MUTANTS_FILE, 0, f"[{example.slug}] no mutant {name!r}{did_you_mean(name, known)}")
     return mutants, equivalent
 
 

@@ -1,30 +1,26 @@
-"""What became of the mutants of each example, as the site shows it. :mod:`drydock.mutation` tries them."""
+"""The mutation scores of each example, for the site. :mod:`drydock.mutation` takes them."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from drydock import ROOT
-from drydock.errors import MalformedError
+from drydock import ROOT, store
 
-#: Mutants of single examples, and the equivalent ones.
-FILE = Path("tests/examples/mutants.toml")
-#: What became of them; read by the site.
-RESULTS = Path("evidence/mutants.json")
+#: Additional mutants, and the equivalent ones.
+MUTANTS_FILE = Path("tests/examples/mutants.toml")
+#: The scores; read by the site.
+SCORES_FILE = Path("evidence/mutants.json")
 
 
 @dataclass(frozen=True)
 class Score:
-    """What became of the mutants of an example.
+    """The results of an example's mutants.
 
-    :ivar digest: of the example, its README aside, and its test: see :meth:`drydock.model.example.Example.digest`.
-    :ivar tried: how many there were, the equivalent ones included.
-    :ivar equivalent: those that nothing could notice and that were not tried, as ``path:line: what``.
-    :ivar survivors: those that no test noticed, likewise.
+    :ivar digest: of the example without its README, and its test: see :meth:`drydock.model.example.Example.digest`.
+    :ivar tried: number of mutants, the equivalent ones included.
+    :ivar equivalent: mutants that no test could kill and that did not run, as ``path:line: change``.
+    :ivar survivors: mutants that no test killed, likewise.
     """
 
     digest: str
@@ -33,32 +29,22 @@ class Score:
     equivalent: tuple[str, ...] = ()
     survivors: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.killed < 0 or self.tried != self.killed + len(self.equivalent) + len(self.survivors):
+            raise ValueError(f"{self.tried} tried is not the sum of {self.killed} killed, equivalent and survivors")
+
 
 def load_scores(top: Path = ROOT) -> dict[str, Score]:
-    """Return what became of the mutants of each example, by slug.
+    """Return the score of each example, by slug.
 
-    :raises MalformedError: the file is not what :func:`save` writes.
+    :raises MalformedError: the file isn't JSON of this form; the message names the command to run.
     """
-    place = top / RESULTS
-    if not place.is_file():
+    path = top / SCORES_FILE
+    if not path.is_file():
         return {}
-    try:
-        data: dict[str, dict[str, Any]] = json.loads(place.read_text(encoding="utf-8"))
-        return {slug: _score(**fields) for slug, fields in data.items()}
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise MalformedError(RESULTS, 0, f"not scores ({error}); delete it and run: nox -s mutants") from error
-
-
-def _score(equivalent: list[str], survivors: list[str], **fields: Any) -> Score:
-    found = Score(equivalent=tuple(equivalent), survivors=tuple(survivors), **fields)
-    counts = (found.tried, found.killed)
-    odd = not all(type(count) is int and count >= 0 for count in counts)
-    if odd or found.tried != found.killed + len(found.equivalent) + len(found.survivors):
-        raise ValueError(f"odd counts: {found.tried} tried, {found.killed} killed")
-    return found
+    return store.load_json(dict[str, Score], path, SCORES_FILE, "delete it and run: nox -s mutants")
 
 
 def save_scores(scores: dict[str, Score], top: Path = ROOT) -> None:
-    """Write what became of the mutants of each example."""
-    data = {slug: dataclasses.asdict(found) for slug, found in scores.items()}
-    (top / RESULTS).write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    """Write the score of each example."""
+    store.save_json(top / SCORES_FILE, scores)

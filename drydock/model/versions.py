@@ -1,25 +1,24 @@
-"""Versions: which base images there are to be, until when each is supported, and whether the examples keep to them.
+"""The permitted base images, the end of support of each, and a check of the examples against them.
 
-The dates are in ``docs/reference/versions.toml``, which the site shows and `nox -s lint` holds the examples to.
+The data is in ``docs/reference/versions.toml``; the site shows it, and `nox -s lint` checks the examples.
 """
 
 from __future__ import annotations
 
 import datetime
 import re
-import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from drydock import ROOT
-from drydock.errors import MalformedError, did_you_mean
+from drydock import ROOT, store
+from drydock.errors import did_you_mean
 from drydock.model.example import Example
 
-FILE = "docs/reference/versions.toml"
-#: Days before the end of a base image's support from which on it is announced.
-AHEAD = 90
+VERSIONS_FILE = "docs/reference/versions.toml"
+#: Days before the end of a base image's support in which it is announced.
+NOTICE_DAYS = 90
 
 _FROM = re.compile(r"^FROM\s+(?:--platform=\S+\s+)?(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?\s*$", re.IGNORECASE)
 _IMAGE = re.compile(r"^\s+image:\s*[\"']?(?P<image>[^\s\"'#]+)")
@@ -30,10 +29,10 @@ class Base:
     """A base image that examples may use.
 
     :ivar image: as a Dockerfile names it, ``postgres:17``.
-    :ivar release: what is in it.
-    :ivar source: where its support is announced, a URL.
-    :ivar checked: when this was last compared with the source.
-    :ivar ends: the last day of its support; None where none is announced.
+    :ivar release: the distribution or program in it.
+    :ivar source: HTTPS address of the announcement of its support.
+    :ivar checked: day of the last comparison with the source.
+    :ivar ends: last day of its support; None if none is announced.
     """
 
     image: str
@@ -43,10 +42,13 @@ class Base:
     ends: datetime.date | None = None
     note: str = ""
 
+    def __post_init__(self) -> None:
+        _check_source(self.source)
+
 
 @dataclass(frozen=True)
 class Program:
-    """A program that a reader has on the machine, with its newest version on the day it was checked."""
+    """A program on the reader's machine, and its newest version on the day it was checked."""
 
     name: str
     version: str
@@ -54,10 +56,18 @@ class Program:
     checked: datetime.date
     note: str = ""
 
+    def __post_init__(self) -> None:
+        _check_source(self.source)
+
+
+def _check_source(source: str) -> None:
+    if not source.startswith("https://"):
+        raise ValueError(f"the source {source!r} is not an https:// address")
+
 
 @dataclass(frozen=True)
 class Versions:
-    """What is current.
+    """The content of the file.
 
     :ivar bases: by image.
     """
@@ -66,42 +76,48 @@ class Versions:
     programs: tuple[Program, ...]
 
 
+@dataclass(frozen=True)
+class _VersionsFile:
+    """The tables of the file, named as in TOML."""
+
+    base: tuple[Base, ...]
+    program: tuple[Program, ...]
+
+    def __post_init__(self) -> None:
+        names = Counter([*(base.image for base in self.base), *(program.name for program in self.program)])
+        twice = [name for name, count in names.items() if count > 1]
+        if twice:
+            raise ValueError(f"{twice[0]} is listed twice")
+        if not self.base or not self.program:
+            raise ValueError("there has to be at least one [[base]] and one [[program]]")
+
+
 def load_versions(top: Path = ROOT) -> Versions:
-    """Return what ``docs/reference/versions.toml`` says.
+    """Return the content of ``docs/reference/versions.toml``.
 
-    :raises MalformedError: it is not TOML, or a row has other fields or other types.
+    :raises MalformedError: it isn't TOML, or a row has other fields or types.
     """
-    try:
-        data = tomllib.loads((top / FILE).read_text(encoding="utf-8"))
-        bases = [Base(**_dated(row)) for row in data["base"]]
-        programs = tuple(Program(**_dated(row)) for row in data["program"])
-        return Versions({base.image: base for base in bases}, programs)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise MalformedError(FILE, 0, f"not versions ({type(error).__name__}: {error})") from error
-
-
-def _dated(row: dict[str, Any]) -> dict[str, Any]:
-    for name, value in row.items():
-        wanted = datetime.date if name in ("ends", "checked") else str
-        if type(value) is not wanted:
-            raise TypeError(f"{name} = {value!r} is not a {wanted.__name__}")
-    return row
+    stored = store.load_toml(_VersionsFile, top / VERSIONS_FILE, VERSIONS_FILE)
+    return Versions({base.image: base for base in stored.base}, stored.program)
 
 
 def used_images(example: Example) -> Iterator[tuple[str, str]]:
-    """Yield each image from elsewhere that the example's files name, behind its place ``path:line``."""
+    """Yield the place, ``path:line``, and the name of each external image in the example's files."""
     for name in example.files:
-        stages: set[str] = {"scratch"}
-        pattern = _pattern(name)
-        for number, line in enumerate(example.read(name).splitlines() if pattern else (), start=1):
-            found = pattern.match(line) if pattern else None
-            if found and found["image"] not in stages and "$" not in found["image"]:
-                yield f"examples/{example.slug}/{name}:{number}", found["image"]
-            if found and pattern is _FROM and found["stage"]:
-                stages.add(found["stage"])
+        pattern = _image_pattern(name)
+        if pattern is None:
+            continue
+        stages = {"scratch"}
+        for number, line in enumerate(example.read(name).splitlines(), start=1):
+            match = pattern.match(line)
+            if match is None:
+                continue
+            if match["image"] not in stages and "$" not in match["image"]:
+                yield f"examples/{example.slug}/{name}:{number}", match["image"]
+            stages.add(match.groupdict().get("stage") or "scratch")
 
 
-def _pattern(name: str) -> re.Pattern[str] | None:
+def _image_pattern(name: str) -> re.Pattern[str] | None:
     base = PurePosixPath(name).name
     if base.startswith("Dockerfile") and not base.endswith(".dockerignore"):
         return _FROM
@@ -109,30 +125,30 @@ def _pattern(name: str) -> re.Pattern[str] | None:
 
 
 def image_users(examples: Iterable[Example]) -> dict[str, list[Example]]:
-    """Return the examples that use each image from elsewhere."""
-    found: dict[str, list[Example]] = {}
+    """Return the examples that use each external image."""
+    users: dict[str, list[Example]] = {}
     for example in examples:
         for image in {image for _, image in used_images(example)}:
-            found.setdefault(image, []).append(example)
-    return found
+            users.setdefault(image, []).append(example)
+    return users
 
 
 def check_versions(
     versions: Versions, examples: Iterable[Example], today: datetime.date
 ) -> tuple[list[str], list[str]]:
-    """Return what is wrong with the images that `examples` use `today`, and what soon will be.
+    """Return the problems with the images that `examples` use `today`, and those that are coming.
 
-    An image that begins with the example's slug is its own.
+    An image whose name starts with the example's slug is built by the example.
     """
-    wrong, soon = [], []
+    problems, notices = [], []
     for example in examples:
         for place, image in used_images(example):
             base = versions.bases.get(image)
             if base is None:
                 if not image.startswith(example.slug):
-                    wrong.append(f"{place}: {image} is not in {FILE}{did_you_mean(image, versions.bases)}")
+                    problems.append(f"{place}: {image} is not in {VERSIONS_FILE}{did_you_mean(image, versions.bases)}")
             elif base.ends and base.ends < today:
-                wrong.append(f"{place}: the support of {image} ended on {base.ends}")
-            elif base.ends and (base.ends - today).days <= AHEAD:
-                soon.append(f"{place}: the support of {image} ends on {base.ends}")
-    return wrong, soon
+                problems.append(f"{place}: the support of {image} ended on {base.ends}")
+            elif base.ends and (base.ends - today).days <= NOTICE_DAYS:
+                notices.append(f"{place}: the support of {image} ends on {base.ends}")
+    return problems, notices

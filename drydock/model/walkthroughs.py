@@ -1,32 +1,33 @@
-"""Followed: which pages were typed from top to bottom, as the site shows it. ``follow`` types them."""
+"""Walkthroughs: pages whose commands were typed from top to bottom, for the site.
+
+:mod:`drydock.replay.walkthrough` types them.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drydock import ROOT
+from drydock import ROOT, store
 from drydock.errors import MalformedError
 from drydock.model.example import Example
 from drydock.model.transcript import Transcript
 
-#: Beside the pages of a built site: what each of them has a reader type.
+#: The commands that each page shows; written next to the pages of a built site.
 STEPS_FILE = "drydock-steps.json"
 #: Written by ``nox -s follow``; read by the site.
-RESULTS = Path("evidence/followed.json")
+WALKTHROUGHS_FILE = Path("evidence/followed.json")
 
 
 @dataclass(frozen=True)
 class PageSteps:
-    """What a block of a page has a reader type.
+    """The commands in one block of a page.
 
     :ivar transcript: its name in the example `slug`.
-    :ivar lines: 1-based lines of the transcript at which the commands stand.
+    :ivar lines: 1-based lines of the commands in the transcript.
     """
 
     slug: str
@@ -34,11 +35,11 @@ class PageSteps:
     lines: tuple[int, ...]
 
     def steps(self, examples: Mapping[str, Example]) -> Transcript:
-        """Return the steps.
+        """Return the steps of the block.
 
-        :raises KeyError: there is no such example any more.
-        :raises MissingError: there is no such transcript any more.
-        :raises MalformedError: it does not parse.
+        :raises KeyError: the example is gone.
+        :raises MissingError: the transcript is gone.
+        :raises MalformedError: the transcript does not parse.
         """
         whole = examples[self.slug].transcript(self.transcript)
         return Transcript(whole.place, tuple(step for step in whole.steps if step.line in self.lines))
@@ -46,13 +47,13 @@ class PageSteps:
 
 @dataclass(frozen=True)
 class Walkthrough:
-    """That a page was followed to its end.
+    """A page whose commands were all typed, without a failure.
 
-    :ivar steps: how many commands were typed.
+    :ivar steps: number of commands.
     :ivar engine: its key, such as ``docker-28.5``.
     :ivar date: ISO date (UTC).
-    :ivar digest: of what was typed and shown, and of the examples' files: see :func:`page_digest`.
-    :ivar lacking: what blocks that were left out need of an engine, which that one does not have.
+    :ivar digest: see :func:`page_digest`.
+    :ivar lacking: features that skipped blocks need and the engine lacks.
     """
 
     steps: int
@@ -61,76 +62,64 @@ class Walkthrough:
     digest: str
     lacking: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        store.check_date(self.date)
+        if self.steps < 1:
+            raise ValueError(f"{self.steps} steps")
+
 
 def has_order(page: str) -> bool:
-    """Say whether a page, by its docname, is written to be followed from its top to its bottom.
+    """Whether the page with this docname is meant to be followed from top to bottom.
 
-    A reference, or a list of what is often said, is looked up: each of its sections stands by itself.
+    Reference pages and lists of misconceptions are looked up: their sections are independent.
     """
     return page.startswith(("tutorials/", "how-to/", "concepts/")) and not page.startswith("concepts/myths/")
 
 
-def save_steps(folder: Path, typed: Mapping[str, Sequence[PageSteps]]) -> None:
-    """Write beside the pages in `folder` what each of them has a reader type, by docname."""
-    pages = {name: [dataclasses.asdict(block) for block in blocks] for name, blocks in typed.items() if blocks}
-    (folder / STEPS_FILE).write_text(json.dumps(pages, indent=1) + "\n", encoding="utf-8")
+def save_steps(folder: Path, steps: Mapping[str, Sequence[PageSteps]]) -> None:
+    """Write the commands of each page, by docname, next to the built pages in `folder`."""
+    store.save_json(folder / STEPS_FILE, {page: blocks for page, blocks in steps.items() if blocks})
 
 
 def load_steps(folder: Path) -> dict[str, list[PageSteps]]:
-    """Return what each page of the site built in `folder` has a reader type, by docname.
+    """Return the commands of each page of the site built in `folder`, by docname.
 
     :raises MalformedError: no site was built there.
     """
-    try:
-        pages = json.loads((folder / STEPS_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise MalformedError(folder / STEPS_FILE, 0, f"no site was built there ({error}); run: nox -s docs") from error
-    return {
-        name: [PageSteps(block["slug"], block["transcript"], tuple(block["lines"])) for block in blocks]
-        for name, blocks in pages.items()
-    }
+    path = folder / STEPS_FILE
+    if not path.is_file():
+        raise MalformedError(path, 0, "no site was built there; run: nox -s docs")
+    return store.load_json(dict[str, list[PageSteps]], path, path, "run: nox -s docs")
 
 
 def load_walkthroughs(top: Path = ROOT) -> dict[str, Walkthrough]:
-    """Return which pages were followed to their ends, by docname.
+    """Return the walkthrough of each followed page, by docname.
 
-    :raises MalformedError: the file is not what :func:`save_walkthroughs` writes.
+    :raises MalformedError: the file isn't JSON of this form; the message names the command to run.
     """
-    place = top / RESULTS
-    if not place.is_file():
+    path = top / WALKTHROUGHS_FILE
+    if not path.is_file():
         return {}
-    try:
-        return {name: _checked(**fields) for name, fields in json.loads(place.read_text(encoding="utf-8")).items()}
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise MalformedError(RESULTS, 0, f"no list of pages ({error}); delete it and run: nox -s follow") from error
-
-
-def _checked(steps: int, engine: str, date: str, digest: str, lacking: Sequence[str] = ()) -> Walkthrough:
-    datetime.date.fromisoformat(date)
-    texts = [engine, digest, *lacking]
-    if type(steps) is not int or steps < 1 or not all(type(text) is str for text in texts):
-        raise ValueError(f"odd: {steps} {texts}")
-    return Walkthrough(steps, engine, date, digest, tuple(lacking))
+    return store.load_json(dict[str, Walkthrough], path, WALKTHROUGHS_FILE, "delete it and run: nox -s follow")
 
 
 def save_walkthroughs(followed: Mapping[str, Walkthrough], top: Path = ROOT) -> None:
-    """Write which pages were followed to their ends."""
-    data = {name: dataclasses.asdict(each) for name, each in followed.items()}
-    (top / RESULTS).write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    """Write the walkthrough of each followed page."""
+    store.save_json(top / WALKTHROUGHS_FILE, followed)
 
 
-def page_digest(typed: Sequence[PageSteps], examples: Mapping[str, Example]) -> str:
-    """Return the sha256 (hex) of the steps that a page shows, and of the files that they work on.
+def page_digest(blocks: Sequence[PageSteps], examples: Mapping[str, Example]) -> str:
+    """Return the sha256 (hex) of the steps that a page shows, and of the files that they use.
 
     :raises KeyError, MissingError, MalformedError: as :meth:`PageSteps.steps`.
     """
     shown = [
-        (block.slug, step.command, step.output, step.status) for block in typed for step in block.steps(examples).steps
+        (block.slug, step.command, step.output, step.status) for block in blocks for step in block.steps(examples).steps
     ]
-    whole = hashlib.sha256(json.dumps(shown).encode())
-    for slug in sorted({block.slug for block in typed}):
+    digest = hashlib.sha256(json.dumps(shown).encode())
+    for slug in sorted({block.slug for block in blocks}):
         for name in examples[slug].files:
             if not name.startswith("transcripts/"):
                 data = examples[slug].path(name).read_bytes()
-                whole.update(f"{slug}/{name}\0{hashlib.sha256(data).hexdigest()}\n".encode())
-    return whole.hexdigest()
+                digest.update(f"{slug}/{name}\0{hashlib.sha256(data).hexdigest()}\n".encode())
+    return digest.hexdigest()

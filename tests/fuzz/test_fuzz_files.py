@@ -95,7 +95,7 @@ RUN = Run(
 DOCUMENT = {
     "schema": 1,
     "example": "hello",
-    "engines": {DEFAULT_ENGINE: json.loads(json.dumps(evidence._written(RUN)))},
+    "engines": {DEFAULT_ENGINE: json.loads(json.dumps(evidence._to_plain(RUN)))},
 }
 
 
@@ -127,7 +127,7 @@ def test_any_json_is_evidence_or_malformed(top, found):
     evidence.save_evidence(read, top)
     assert evidence.load_evidence("hello", top) == read
     for key, run in read.runs.items():
-        assert evidence.with_run(read, key, dataclasses.replace(run, date="later")) == read
+        assert evidence.with_run(read, key, dataclasses.replace(run, date="2027-01-01")) == read
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_any_toml_is_differences_or_malformed(top, found):
 @example(found={"base": ["a"], "program": []})
 def test_any_toml_is_versions_or_malformed(top, found):
     """What is read as the list of versions can be held against a day; all else is refused."""
-    _write(top / versions.FILE, _whole(found))
+    _write(top / versions.VERSIONS_FILE, _whole(found))
     try:
         read = versions.load_versions(top)
     except MalformedError:
@@ -263,7 +263,7 @@ def test_any_toml_is_versions_or_malformed(top, found):
 )
 def test_odd_toml_is_malformed(top, load, found):
     """Bytes that are no TOML, or TOML without a bottom, are refused as any other file is."""
-    for file in (topics.FILE, known_failures.FILE, versions.FILE):
+    for file in (topics.FILE, known_failures.FILE, versions.VERSIONS_FILE):
         _write(top / file, found)
 
     with pytest.raises(MalformedError):

@@ -25,4 +25,4 @@ def test_the_recorded_commands_are_those_of_the_command_line(engine, pytestconfi
     if not engine.private and recorded.programs[program].versions != now.programs[program].versions:
         pytest.skip(f"recorded with {recorded.programs[program].versions}, here {now.programs[program].versions}")
 
-    assert recorded == now, f"run: {commands.RUN}"
+    assert recorded == now, f"run: {commands.RECORD_COMMAND}"

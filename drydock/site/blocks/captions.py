@@ -91,7 +91,7 @@ def run_badge(env: BuildEnvironment, example: Example, block: Block | None = Non
     if run is None or doubt:
         return InlineText(doubt, kind="drydock-badge drydock-doubt")
     bases = ", stand-ins" if run.engine.get("base_images") == "stand-ins" else ""
-    return InlineText(f"run on {engine_label(run)}{bases} · {run.date}", engine_facts(run), "drydock-badge")
+    return InlineText(f"run on {run.label}{bases} · {run.date}", run.details, "drydock-badge")
 
 
 def _doubt(run: Run | None, digest: str, block: Block | None) -> str:
@@ -105,15 +105,4 @@ def _doubt(run: Run | None, digest: str, block: Block | None) -> str:
     replayed = run.transcripts.get(PurePosixPath(block.path).stem)
     if replayed is None:
         return "not run yet"
-    return "" if replayed.outcome == "passed" else f"{replayed.outcome} on {engine_label(run)}: {replayed.reason}"
-
-
-def engine_label(run: Run) -> str:
-    """Return the engine of `run` as its readers call it: ``Docker 28.5.2``."""
-    return f"{run.engine.get('name', 'engine')} {run.engine.get('version', '')}".strip()
-
-
-def engine_facts(run: Run) -> str:
-    """Return what else the evidence says of the engine of `run`, for a tooltip."""
-    known = [f"{key.replace('_', ' ')}: {value}" for key, value in run.engine.items() if key not in ("name", "version")]
-    return ", ".join([f"{engine_label(run)} on {run.date}", *known])
+    return "" if replayed.outcome == "passed" else f"{replayed.outcome} on {run.label}: {replayed.reason}"

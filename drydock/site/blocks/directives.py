@@ -10,7 +10,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from drydock.errors import MalformedError, MissingError
 from drydock.model.example import Example
-from drydock.site.blocks.captions import engine_facts, run_badge
+from drydock.site.blocks.captions import run_badge
 from drydock.site.blocks.code import file_block, page_link, transcript_block
 from drydock.site.examples import gallery
 from drydock.site.examples.publish import zip_link
@@ -127,7 +127,7 @@ class ExamplesDirective(ExampleDirective):
 
     def _item(self, example: Example) -> nodes.list_item:
         run = get_repository(self.env).evidence(example).run
-        upheld = sum(claim.outcome == "passed" for claim in run.claims.values()) if run else 0
+        upheld = run.passed_claims if run else 0
         counted = f"{upheld} {'claim' if upheld == 1 else 'claims'} upheld · "
         title = nodes.paragraph("", "", page_link(self.env, example.slug, example.title), classes=["drydock-title"])
         idea = nodes.paragraph("", "", *inline_nodes(example.idea))
@@ -156,7 +156,7 @@ class MeasuredRole(SphinxRole):
         measure = evidence.measure(name.strip())
         assert evidence.run is not None  # else there were no measures
         return InlineText(
-            units.format_measure(measure), f"measured on {engine_facts(evidence.run)}", "drydock-measured"
+            units.format_measure(measure), f"measured on {evidence.run.details}", "drydock-measured"
         ).nodes()
 
 

@@ -41,9 +41,8 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
 
 def _check_evidence_of_none(known: Repository) -> None:
     """Report evidence of examples that are gone."""
-    others = {
-        place.name for place in (PurePosixPath(FLOOR), *(each.RESULTS for each in (walkthroughs, mutation_scores)))
-    }
+    reports = (walkthroughs.WALKTHROUGHS_FILE, mutation_scores.SCORES_FILE)
+    others = {path.name for path in (PurePosixPath(FLOOR), *reports)}
     for place in sorted((known.top / "evidence").glob("*.json")):
         if place.stem not in known.examples and place.name not in others:
             message = (

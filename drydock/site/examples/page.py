@@ -11,7 +11,7 @@ from docutils import nodes
 from drydock.errors import MalformedError
 from drydock.model.evidence import Claim, Measure, Run
 from drydock.model.example import Example
-from drydock.site.blocks.captions import engine_facts, engine_label, run_badge
+from drydock.site.blocks.captions import run_badge
 from drydock.site.blocks.code import file_block, transcript_block
 from drydock.site.blocks.directives import ExampleDirective
 from drydock.site.examples.publish import published_link, source_of_test, zip_link
@@ -113,7 +113,7 @@ def claims_table(runs: list[Run]) -> list[nodes.Node]:
     if not tests:
         return []
     body = [[_sentence(test, runs), *(_mark(run.claims.get(test)) for run in runs)] for test in tests]
-    return [text_table(["Claim", *(f"{engine_heading(run)} · {run.date}" for run in runs)], body, "drydock-claims")]
+    return [text_table(["Claim", *(f"{run.heading} · {run.date}" for run in runs)], body, "drydock-claims")]
 
 
 def _source(example: Example) -> list[nodes.Node]:
@@ -124,14 +124,8 @@ def _source(example: Example) -> list[nodes.Node]:
 
 
 def _outdated(runs: list[Run]) -> list[nodes.Node]:
-    names = ", ".join(engine_heading(run) for run in runs)
+    names = ", ".join(run.heading for run in runs)
     return [nodes.paragraph("", f"Not verified since the last change: {names}.")] if runs else []
-
-
-def engine_heading(run: Run) -> str:
-    """Return the engine of `run` as the heading of a column: with its image store where that is not the usual one."""
-    store = run.engine.get("store", "")
-    return engine_label(run) + (f" ({store} store)" if store == "containerd" else "")
 
 
 def _sentence(test: str, runs: list[Run]) -> InlineText:
@@ -151,14 +145,12 @@ def measures_table(runs: list[Run]) -> list[nodes.Node]:
     if not names:
         return []
     body = [[InlineText(name), *(_value(run.measures.get(name), run) for run in runs)] for name in names]
-    return [text_table(["Measure", *(f"{engine_heading(run)} · {run.date}" for run in runs)], body, "drydock-measures")]
+    return [text_table(["Measure", *(f"{run.heading} · {run.date}" for run in runs)], body, "drydock-measures")]
 
 
 def _value(measure: Measure | None, run: Run) -> InlineText:
     return (
-        InlineText(units.format_measure(measure), f"measured on {engine_facts(run)}")
-        if measure
-        else InlineText("not taken")
+        InlineText(units.format_measure(measure), f"measured on {run.details}") if measure else InlineText("not taken")
     )
 
 

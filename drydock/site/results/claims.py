@@ -12,10 +12,8 @@ from sphinx.util.docutils import SphinxDirective
 from drydock.errors import MalformedError
 from drydock.model import walkthroughs
 from drydock.model.evidence import DEFAULT_ENGINE, Claim, Run
-from drydock.site.blocks.captions import engine_facts, engine_label
 from drydock.site.blocks.directives import ExampleDirective
 from drydock.site.checks.census import take_census
-from drydock.site.examples.page import engine_heading
 from drydock.site.pages import current_page, example_docname
 from drydock.site.render.deferred import defer
 from drydock.site.render.inline import InlineText, inline_nodes, to_html, to_markdown
@@ -43,19 +41,19 @@ class ClaimsDirective(ExampleDirective):
         """Return a sentence with their count, and a list of them for each example."""
         known = get_repository(self.env)
         runs = {example: known.fresh(example) for example in map(known.example, known.named(self.env))}
-        upheld = sum(_upheld(each[DEFAULT_ENGINE]) for each in runs.values() if DEFAULT_ENGINE in each)
+        upheld = sum(each[DEFAULT_ENGINE].passed_claims for each in runs.values() if DEFAULT_ENGINE in each)
         said = f"This page rests on {upheld} claims, each a test that passed."
         # A search is to find the pages that tell of it; many rest on a claim that is about something else.
         lists = nodes.container("", classes=["no-search"])
         for example, each in runs.items():
             lists += self._of(example, each, listed=len(runs) <= LISTED)
-        self.env.note_dependency(known.top / walkthroughs.RESULTS)
+        self.env.note_dependency(known.top / walkthroughs.WALKTHROUGHS_FILE)
         return [nodes.paragraph("", said, classes=["drydock-proof"]), defer(FollowedPage()), lists]
 
     def _of(self, example: Example, runs: dict[str, Run], *, listed: bool) -> list[nodes.Node]:
         if not runs:
             return []
-        on = ", ".join(f"{_upheld(run)} of {len(run.claims)} on {engine_heading(run)}" for run in runs.values())
+        on = ", ".join(f"{run.passed_claims} of {len(run.claims)} on {run.heading}" for run in runs.values())
         run = runs.get(DEFAULT_ENGINE, next(iter(runs.values())))
         return [defer(Rests(example.slug, on, tuple(map(_said, run.claims.values())) if listed else ()))]
 
@@ -101,10 +99,6 @@ class Rests:
         return [nodes.paragraph("", f"{self.slug}: {self.upheld}"), *([nodes.bullet_list("", *items)] if items else [])]
 
 
-def _upheld(run: Run) -> int:
-    return sum(claim.outcome == "passed" for claim in run.claims.values())
-
-
 def _replayed(run: Run) -> int:
     return sum(each.steps for each in run.transcripts.values() if each.outcome == "passed")
 
@@ -128,19 +122,19 @@ def show(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 def _totals(env: BuildEnvironment) -> nodes.Node:
     census = take_census(env)
     runs = [_fresh(env, example) for example in get_repository(env).examples.values()]
-    engines = {key: engine_heading(run) for each in runs for key, run in each.items()}
+    engines = {key: run.heading for each in runs for key, run in each.items()}
     default = sorted((each[DEFAULT_ENGINE] for each in runs if DEFAULT_ENGINE in each), key=lambda run: run.date)
     lines: list[list[nodes.Node]] = [
         _number(census.blocks, nodes.Text("code blocks, all of them from tested examples")),
         _number(sum(map(_replayed, default)), nodes.Text("commands run, their output compared")),
-        _number(sum(_upheld(run) for run in default), nodes.Text("claims, each asserted by a test")),
+        _number(sum(run.passed_claims for run in default), nodes.Text("claims, each asserted by a test")),
         _number(
             len(engines), *InlineText("engine" if len(engines) == 1 else "engines", ", ".join(engines.values())).nodes()
         ),
     ]
     if default:
         last = default[-1]
-        lines.append(_fact(last.date, *InlineText(f"last run, on {engine_label(last)}", engine_facts(last)).nodes()))
+        lines.append(_fact(last.date, *InlineText(f"last run, on {last.label}", last.details).nodes()))
     items = [nodes.list_item("", nodes.paragraph("", "", *line)) for line in lines]
     return nodes.bullet_list("", *items, classes=["drydock-totals"])
 

@@ -11,7 +11,6 @@ from drydock.model.evidence import DEFAULT_ENGINE, Claim, Replayed, Run
 from drydock.model.example import Example
 from drydock.site.blocks.code import page_link
 from drydock.site.blocks.directives import ExampleDirective
-from drydock.site.examples.page import engine_heading
 from drydock.site.pages import FOLDER
 from drydock.site.render.inline import inline_nodes
 from drydock.site.render.tables import Cell, node_table
@@ -53,7 +52,7 @@ class CompatibilityDirective(ExampleDirective):
         every = (
             get_repository(self.env).evidence(example).runs for example in get_repository(self.env).examples.values()
         )
-        return next(engine_heading(runs[key]) for runs in every if key in runs)
+        return next(runs[key].heading for runs in every if key in runs)
 
     def _runs(self, example: Example) -> dict[str, Run | None]:
         """Return the example's runs by engine; None in the place of one that speaks of other files."""

@@ -8,7 +8,7 @@ from docutils import nodes
 
 from drydock.errors import MissingError, did_you_mean
 from drydock.model.example import Example
-from drydock.model.versions import FILE, Base, Program, Versions, image_users, load_versions
+from drydock.model.versions import VERSIONS_FILE, Base, Program, Versions, image_users, load_versions
 from drydock.site.blocks.code import page_link
 from drydock.site.blocks.directives import ExampleDirective
 from drydock.site.pages import FOLDER
@@ -26,7 +26,7 @@ class VersionsDirective(ExampleDirective):
     def shown(self) -> list[nodes.Node]:
         """Return the table."""
         top = get_repository(self.env).top
-        self.env.note_dependency(top / FILE)
+        self.env.note_dependency(top / VERSIONS_FILE)
         self.env.note_dependency(f"{FOLDER}/index.md")
         found = load_versions(top)
         tables = {
