@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from pygments.filter import Filter
 from pygments.lexer import Lexer, do_insertions
-from pygments.lexers import get_lexer_for_filename
-from pygments.lexers.configs import DockerLexer
-from pygments.lexers.data import YamlLexer
+from pygments.lexers import find_lexer_class_by_name, get_lexer_for_filename
 from pygments.lexers.shell import BashLexer
-from pygments.token import Generic, _TokenType
+from pygments.token import STANDARD_TYPES, Generic, Name, Punctuation, Text, Whitespace, _TokenType
 from pygments.util import ClassNotFound
 
 if TYPE_CHECKING:
@@ -28,8 +28,10 @@ SHIELD = "\N{WORD JOINER}"
 BY_SUFFIX = {".console": "console", ".sql": "sql", ".txt": "text", ".conf": "nginx", ".env": "bash", ".html": "html"}
 BY_SUFFIX |= {".py": "python", ".go": "go", ".yaml": "yaml", ".json": "json", ".toml": "toml", ".sh": "bash"}
 BY_SUFFIX |= {".mod": "text", ".sum": "text", ".js": "javascript", ".c": "c", ".jq": "text", ".yml": "yaml"}
-#: What most blocks are. Sphinx knows a lexer that it was told of; for any other, Pygments looks again for each block.
-FREQUENT: Final[dict[str, type[Lexer]]] = {"docker": DockerLexer, "yaml": YamlLexer}
+#: Registered with Sphinx: it looks up any other language again for each block, and leaves its tokens as they are.
+LANGUAGES: Final = ("docker", "yaml", *sorted({*BY_SUFFIX.values()} - {"console", "docker", "yaml"}), "js")
+#: Token types that both Pygments styles of the theme leave unstyled.
+UNSTYLED: Final = frozenset({Whitespace, Punctuation, Name, Name.Other})
 
 _BASH = BashLexer()
 
@@ -85,13 +87,27 @@ def _command(lines: list[str]) -> Tokens:
     yield from do_insertions(prompts, _BASH.get_tokens_unprocessed(code))
 
 
+class UnstyledFilter(Filter):
+    """Turns unstyled tokens into text, so that no mark is put around them: most marks of a page are such."""
+
+    def filter(self, lexer: Lexer, stream: Iterable[tuple[_TokenType, str]]) -> Iterator[tuple[_TokenType, str]]:
+        """Yield the tokens. A type that only one lexer has looks like its parent."""
+        for kind, text in stream:
+            standard = kind
+            while standard not in STANDARD_TYPES:
+                standard = standard.parent
+            yield (Text if standard in UNSTYLED else standard), text
+
+
 def shield_line(line: str) -> str:
     """Return a line of output so that the lexer does not read it as anything else."""
     return f"{SHIELD}{line}" if line.startswith(("$ ", "> ", "[exit ")) else line
 
 
 def setup(app: Sphinx) -> None:
-    """Add the lexers."""
-    app.add_lexer("console", ConsoleLexer)
-    for name, lexer in FREQUENT.items():
-        app.add_lexer(name, lexer)
+    """Register the lexers."""
+    for name, lexer in {
+        "console": ConsoleLexer,
+        **{name: find_lexer_class_by_name(name) for name in LANGUAGES},
+    }.items():
+        app.add_lexer(name, partial(lexer, filters=[UnstyledFilter()]))  # type: ignore[arg-type]  # called, no more

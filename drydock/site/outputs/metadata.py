@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 #: A search engine shows so much of a description.
 LENGTH = 200
-#: Marks around words of code and around the text of links that no style sheet of the theme asks for.
-_UNSEEN = re.compile(r'<span class="(?:pre|doc|std std-doc|xref myst)">([^<]*)</span>')
 #: What is shown with a link to any page, where its address is known; made by ``nox -s card``.
 PICTURE = "card.png"
 CARD = {
@@ -33,11 +31,6 @@ CARD = {
     "og:image:alt": "Drydock: Containers and Docker, explained on examples that were run",
     "twitter:card": "summary_large_image",
 }
-#: What has its rules in the style sheet of sphinx-design. Those of tabs are in the site's own: it has 20 times as many.
-#: It begins with letters, which are found faster than the beginning of a word.
-_STYLED = re.compile(r"sd-(?<!\wsd-)(?!tab-)")
-#: The script that restores a choice among tabs before the page is painted.
-_CHOICE = "choice.js"
 #: A host that reads this file (Netlify's form, which others took over) sends these headers with every file.
 HEADERS = "_headers"
 #: No script but the site's own. Styles may stand within a page: pictures have their lengths so.
@@ -82,28 +75,6 @@ def tell(
 
 def _has_card(app: Sphinx) -> bool:
     return any((app.confdir / folder / PICTURE).is_file() for folder in app.config.html_static_path)
-
-
-def lighten(
-    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
-) -> None:
-    """Leave out of a page what it does not use: marks, and the files that only cards and tabs need.
-
-    The files are a fifth of its weight.
-    """
-    for part in {"body", "toc"} & context.keys():
-        context[part] = _UNSEEN.sub(r"\1", context[part])
-    body = context.get("body", "")
-    if "sd-tab-" in body:
-        early = [context["js_tag"](file) for file in context["script_files"] if _CHOICE in str(file.filename)]
-        context["metatags"] = context.get("metatags", "") + "\n".join(early)
-    for kind, name, used in (
-        ("css_files", "sphinx-design", _STYLED.search(body)),
-        ("script_files", "design-tabs", "sd-" in body),  # the front page has cards, and the other pages' tabs follow it
-        ("script_files", _CHOICE, False),  # it is in the head, if anywhere
-    ):
-        if not used:
-            context[kind] = [file for file in context.get(kind, ()) if name not in str(file.filename)]
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
@@ -159,5 +130,4 @@ def setup(app: Sphinx) -> None:
     """Describe each page, and write the files for programs."""
     app.connect("doctree-read", describe)
     app.connect("html-page-context", tell)
-    app.connect("html-page-context", lighten, priority=550)  # when the body is whole
     app.connect("build-finished", finish)
