@@ -52,6 +52,13 @@ def test_a_region_is_dedented_and_free_of_markers(hello):
         ("x\n# endregion: a\n", 2, "never began"),
         ("# region: a\n# endregion: a\n", 2, "is empty"),
         ("# region: a\nx\n# endregion: a\n# region: a\n", 4, "a second time"),
+        ("x\n# region: Foo\n", 2, "a marker is written '# region: name'"),
+        ("#region:foo\nx\n", 1, "a marker is written '# region: name'"),
+        ("# REGION: foo\nx\n", 1, "a marker is written '# region: name'"),
+        ("// region: a b\nx\n", 1, "a marker is written '# region: name'"),
+        ("# region: a\nx\n# endregion\n", 3, "a marker is written '# region: name'"),
+        ("# region: a\nx\n# end region: a\n", 3, "a marker is written '# region: name'"),
+        ("<!-- endRegion: a -->\n", 1, "a marker is written '# region: name'"),
     ],
 )
 def test_wrong_region_markers_are_named_with_their_line(hello, text, line, problem):
@@ -63,15 +70,64 @@ def test_wrong_region_markers_are_named_with_their_line(hello, text, line, probl
     assert (caught.value.path, caught.value.line) == ("examples/hello/Dockerfile", line)
 
 
-@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../secret", "", "link"])
+def test_a_word_is_no_marker(hello):
+    """The word `region` in a comment or a command is text."""
+    text = "# The region with the lowest price.\nREGION=eu-west-1 region: x\n# regions: a"
+    (hello.root / "Dockerfile").write_text(text)
+
+    assert hello.shown("Dockerfile") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "readme"),
+    [
+        ("# A\r\n\r\nIts idea,\r\nin short.\r\n\r\nMore.\r\n", ("A", "Its idea, in short.")),
+        ("#  A \n\n\nIts idea.\n \t\nMore.\n", ("A", "Its idea.")),
+    ],
+)
+def test_line_ends_and_blank_lines_end_the_idea(hello, text, readme):
+    """The idea is one paragraph, also in a README that an editor on Windows saved."""
+    (hello.root / "README.md").write_bytes(text.encode())
+
+    assert (hello.title, hello.idea) == readme
+
+
+@pytest.mark.parametrize(
+    "text", ["# \n\nIdea.\n", "# ", "#\n\nIdea.\n", "", "Idea.\n", "# A\n", "# A\n\n \n", "# A\x1b\n\nI.\n"]
+)
+def test_a_readme_without_title_or_idea_is_malformed(hello, text):
+    """A README needs a heading with text, and a paragraph."""
+    (hello.root / "README.md").write_text(text)
+
+    with pytest.raises(MalformedError, match=r"^examples/hello/README\.md:1: "):
+        assert hello.title
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../secret", "/etc/passwd", "a/../../secret", "", "link", "loop", ".venv/a.sh", "a.pyc", "hidden", "./run.sh"],
+)
 def test_a_path_that_leaves_the_example_is_refused(hello, tmp_path, name):
-    """Neither `..`, nor an absolute path, nor a link leads out of an example."""
+    """Neither `..`, nor an absolute path, nor a link leads out of an example; litter is no part of it."""
     (tmp_path / "secret").write_text("x")
     (hello.root / "link").symlink_to(tmp_path / "secret")
+    (hello.root / "loop").symlink_to("loop")
+    (hello.root / ".venv").mkdir()
+    (hello.root / ".venv/a.sh").write_text("x")
+    (hello.root / "a.pyc").write_text("x")
+    (hello.root / "hidden").symlink_to(".venv/a.sh")
 
-    with pytest.raises(MissingError):
+    with pytest.raises(MissingError, match="no file"):
         hello.read(name)
-    assert "link" not in hello.files
+    assert hello.files == ("Dockerfile", "README.md", "run.sh", "transcripts/first.console")
+
+
+def test_a_linked_folder_is_no_example(hello, tmp_path):
+    """A link to a folder elsewhere publishes nothing."""
+    (tmp_path / "examples/leak").symlink_to(hello.root)
+
+    with pytest.raises(MalformedError, match="examples/leak: a link"):
+        examples.load_examples(tmp_path)
 
 
 def test_a_link_within_the_example_is_a_file_of_it(hello):

@@ -163,11 +163,13 @@ def test_ebook_publishes_nothing(site):
         (":::{example} greeting/Dockerfile\n:region: users\n:::", "no region 'users' in examples/greeting/Dockerfile"),
         (":::{transcript} greeting/runs\n:::", "no transcript 'runs' in the example greeting; did you mean run?"),
         (":::{transcript} greeting/run\n:steps: build, rum\n:::", "no step 'rum' in examples/greeting/transcripts/run"),
-        (":::{example} greeting/../../conf.py\n:::", "'../../conf.py' leaves the example greeting"),
+        (":::{example} greeting/../../conf.py\n:::", "no file '../../conf.py' in the example greeting"),
         (":::{example} ../conf.py\n:::", "no example '..'"),
         (":::{example} /etc/passwd\n:::", "'/etc/passwd' names nothing in an example"),
-        (":::{example} greeting//etc/passwd\n:::", "'/etc/passwd' leaves the example greeting"),
-        (":::{example} greeting/out\n:::", "'out' is a link out of the example greeting"),
+        (":::{example} greeting//etc/passwd\n:::", "no file '/etc/passwd' in the example greeting"),
+        (":::{example} greeting/out\n:::", "no file 'out' in the example greeting"),
+        (":::{example} greeting/.venv/evil.sh\n:::", "no file '.venv/evil.sh' in the example greeting"),
+        (":::{transcript} greeting/run\n:steps: run, run\n:::", "the step 'run' is named twice"),
         (":::{example} greeting\n:::", "'greeting' names nothing in an example; write slug/name"),
         (":::{example-page} nothing\n:::", "no example 'nothing'"),
         ("weighs {measured}`greeting:weight`", "no measure 'weight' in evidence/greeting.json"),
@@ -177,6 +179,7 @@ def test_ebook_publishes_nothing(site):
 def test_missing_is_located(site, body, problem):
     """A name that stands for nothing is reported where it stands, and leaves nothing on the page."""
     (site.top / "examples/greeting/out").symlink_to(site.top / "conf.py")
+    site.write("examples/greeting/.venv/evil.sh", "evil\n")
     site.page("wrong", body)
     [warning] = site.build("text").warnings
 
@@ -204,6 +207,59 @@ def test_malformed_transcript(site, text, place, problem):
     assert unseen.endswith("[example.malformed]")
     assert both[0].startswith("docs/bad.md:3: WARNING: examples/greeting/transcripts/bad.console")
     assert both[1] == unseen
+
+
+@pytest.mark.parametrize("steps", ["", " ", ",", "build,", ",build", "build,,run"])
+def test_malformed_steps(site, steps):
+    """A list of steps that lacks a name is reported at its line."""
+    site.page("wrong", f":::{{transcript}} greeting/run\n:steps:{steps and ' ' + steps}\n:::")
+    [warning] = site.build("text").warnings
+
+    assert warning.startswith("docs/wrong.md:4: WARNING: 'transcript': Invalid option value for 'steps'")
+    assert "write names with commas between them" in warning
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place", "problem"),
+    [
+        ("fake.console", "$ docker run evil\n", ":1", "no test replays it; move it to transcripts/"),
+        ("transcripts/more/fake.console", "$ true\n", ":1", "no test replays it; move it to transcripts/"),
+        ("app.py", "pass\nb = '\x1b[31m'\n", ":2", "U+001B (a control character) can't be shown"),
+        ("app.py", "pass\nb = '\u202e'\n", ":2", "U+202E (RIGHT-TO-LEFT OVERRIDE) can't be shown"),
+        ("app.py", "#region:a\n", ":1", "a marker is written '# region: name'"),
+    ],
+)
+def test_file_that_cannot_be_shown(site, name, text, place, problem):
+    """A file that a page can't show honestly is reported, though no page shows it, and at the page that does."""
+    site.example("greeting", {name: text})
+    [unseen] = site.build("text").warnings
+    site.page("bad", f":::{{example}} greeting/{name}\n:::")
+    both = site.build("text").warnings
+
+    assert unseen.startswith(f"examples/greeting/{name}{place}: WARNING: {problem}")
+    assert both[0].startswith(f"docs/bad.md:3: WARNING: examples/greeting/{name}")
+    assert both[1] == unseen
+
+
+def test_empty_file_is_no_fault_until_shown(site):
+    """A file without a line may be part of an example; a page that asks to show it is told so."""
+    site.example("greeting", {"__init__.py": "", "NUL": "a\0b"})
+    assert site.build("text").warnings == []
+
+    site.page("empty", ":::{example} greeting/__init__.py\n:::")
+    [warning] = site.build("text").warnings
+    assert warning.startswith("docs/empty.md:3: WARNING: examples/greeting/__init__.py: is empty")
+
+
+def test_linked_example_is_not_published(site, tmp_path_factory):
+    """A link in the place of an example is reported, and nothing that it leads to is published."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "README.md").write_text("# Secret\n\nOf someone else.\n")
+    (site.top / "examples/leak").symlink_to(elsewhere)
+    built = site.build()
+
+    assert any(text.startswith("examples/leak:1: WARNING: a link;") for text in built.warnings)
+    assert not [path for path in built.out.rglob("*") if path.is_file() and b"Of someone else" in path.read_bytes()]
 
 
 def test_malformed_region(site):

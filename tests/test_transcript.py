@@ -25,11 +25,11 @@ $ curl http://127.0.0.1:$port/
 {"visits": <n>}
 """
 
-lines = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\x85\u2028\u2029"), max_size=40)
+lines = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zl", "Zp"]), max_size=40)
 names = st.one_of(st.none(), st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True))
 steps = st.builds(
     Step,
-    command=lines,
+    command=lines.map("a{}".format),
     output=st.lists(lines.map(transcript.escape_line), max_size=5).map(tuple),
     status=st.integers(0, 255),
     directives=st.builds(Directives, limit=st.integers(1, 999).map(float), until=st.sampled_from([None, "ready at"])),
@@ -76,8 +76,17 @@ def test_a_step_matches_itself(step):
         ("#% nmae x\n$ a\n", 1, "unknown directive 'nmae'; did you mean name?"),
         ("$ a\n#% limit 3\n$ b\n", 2, "it is written '#% limit 60s'"),
         ("#% name a\n#% name b\n$ c\n", 2, "a second 'name'"),
-        ("#% name a\n$ b\n#% name a\n$ c\n", 2, "two steps are named 'a'"),
+        ("#% name a\n$ b\n#% name a\n$ c\n", 4, "two steps are named 'a'"),
         ("$ a\n#% name x\n", 2, "stands above no command"),
+        ("$ a\n#% name x", 2, "stands above no command"),
+        ("$ a\n$ \n", 2, "without a command"),
+        ("$ a\n$  \t\n> b\n", 2, "without a command"),
+        ("$ a\nb\x1b[31m\n", 2, "U+001B (a control character)"),
+        ("$ a\0b\n", 1, "U+0000"),
+        ("$ rm \u202ea\n", 1, "U+202E (RIGHT-TO-LEFT OVERRIDE)"),
+        ("$ a\n\x0c\n", 2, "U+000C"),
+        ("$ a\n\u2028\n", 2, "U+2028"),
+        ("$ a\u200b\n", 1, "U+200B (ZERO WIDTH SPACE)"),
         ("#% name x\nout\n$ a\n", 2, "right above its command"),
         ("$ a\n[exit 0]\n", 2, "from 1 to 255"),
         ("$ a\n[exit 256]\n", 2, "from 1 to 255"),
@@ -192,6 +201,13 @@ def test_a_missing_step_is_named_with_the_near_ones():
     """A page that asks for a step that is not there learns which ones are."""
     with pytest.raises(MissingError, match="did you mean build"):
         parse_transcript(WHOLE, "x.console").pick(["biuld"])
+
+
+@pytest.mark.parametrize(("names", "problem"), [(["a", "a"], "'a' is named twice"), (["a", "b"], "no step 'b'")])
+def test_a_page_names_steps_once(names, problem):
+    """A page that names a step twice is told so."""
+    with pytest.raises(MissingError, match=problem):
+        parse_transcript("#% name a\n$ true\n", "x.console").pick(names)
 
 
 def test_matching_takes_linear_time():

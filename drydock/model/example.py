@@ -7,21 +7,22 @@ import io
 import re
 import shutil
 import stat
-import textwrap
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from drydock import ROOT
+from drydock import ROOT, store
 from drydock.errors import MalformedError, MissingError, did_you_mean
+from drydock.model.characters import check_characters
+from drydock.model.regions import parse_regions
 from drydock.model.syntax import canonical_source
 from drydock.model.transcript import Transcript, parse_transcript
 
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-#: What editors and interpreters leave behind; never part of an example.
+_TRANSCRIPT = re.compile(r"transcripts/([^/]+)\.console")
+#: Left behind by editors and interpreters; never part of an example.
 LITTER = {"__pycache__", ".DS_Store", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".venv"}
-MARKER = re.compile(r"^\s*(?:#|//|--|;|<!--)\s*(?P<end>end)?region: (?P<name>[a-z][a-z0-9-]*)\s*(?:-->\s*)?$")
 #: Every entry of a zip carries this time, so that equal files give equal bytes.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -48,7 +49,7 @@ class Example:
     @property
     def transcripts(self) -> tuple[str, ...]:
         """Names of the example's transcripts, sorted."""
-        return tuple(PurePosixPath(p).stem for p in self.files if re.fullmatch(r"transcripts/[^/]+\.console", p))
+        return tuple(match[1] for name in self.files if (match := _TRANSCRIPT.fullmatch(name)))
 
     @property
     def title(self) -> str:
@@ -65,32 +66,24 @@ class Example:
 
     @property
     def _readme(self) -> tuple[str, str]:
-        head, _, rest = self.read("README.md").partition("\n")
-        if not head.startswith("# "):
-            raise MalformedError(self._shown("README.md"), 1, "the first line is to be a heading: '# Title'")
-        idea = rest.strip().partition("\n\n")[0]
+        shown = self._shown("README.md")
+        head, *rest = self._lines("README.md")
+        title = head.removeprefix("# ").strip()
+        if not head.startswith("# ") or not title:
+            raise MalformedError(shown, 1, "the first line has to be a heading: '# Title'")
+        idea = re.split(r"\n\s*\n", "\n".join(rest).strip(), maxsplit=1)[0]
         if not idea:
-            raise MalformedError(self._shown("README.md"), 1, "a first paragraph is to say the example's idea")
-        return head[2:].strip(), " ".join(idea.split())
+            raise MalformedError(shown, 1, "the first paragraph, which says the example's idea, is missing")
+        return title, " ".join(idea.split())
 
     def path(self, name: str) -> Path:
-        """Return the place of the example's file `name`.
+        """Return the path of the example's file `name`. This is the only place that resolves a name.
 
-        :raises MissingError: there is no such file, or the name leaves the example; nothing was read then.
+        :raises MissingError: the example has no such file. Files of others are not read to find that out.
         """
-        pure = PurePosixPath(name)
-        if pure.is_absolute() or ".." in pure.parts or not name:
-            raise MissingError(f"{name!r} leaves the example {self.slug}")
-        place = self.root / pure
-        try:
-            out, there = not place.resolve().is_relative_to(self.root.resolve()), place.is_file()
-        except (OSError, ValueError):  # too long a name, or one with a NUL: there is no such file
-            out, there = False, False
-        if out:
-            raise MissingError(f"{name!r} is a link out of the example {self.slug}")
-        if not there:
+        if name not in self.files:
             raise MissingError(f"no file {name!r} in the example {self.slug}{did_you_mean(name, self.files)}")
-        return place
+        return self.root / name
 
     def read(self, name: str) -> str:
         """Return the text of the example's file `name`.
@@ -98,53 +91,42 @@ class Example:
         :raises MissingError: see :meth:`path`.
         :raises MalformedError: the file is not UTF-8.
         """
-        try:
-            return self.path(name).read_bytes().decode()
-        except UnicodeDecodeError as error:
-            line = error.object[: error.start].count(b"\n") + 1
-            raise MalformedError(self._shown(name), line, f"not UTF-8 ({error.reason})") from error
+        return store.read_text(self.path(name), self._shown(name))
 
     def regions(self, name: str) -> dict[str, str]:
-        """Return the marked regions of the file `name`, by name, without their markers and common indent.
+        """Return the marked regions of the file `name`, see :func:`drydock.model.regions.parse_regions`.
 
-        A region begins after a comment line ``# region: NAME`` and ends before ``# endregion: NAME``. Regions may
-        nest and overlap.
-
-        :raises MalformedError: a region is opened twice, closed without being open, never closed, or empty.
+        :raises MissingError: see :meth:`path`.
+        :raises MalformedError: see :meth:`shown`.
         """
-        found: dict[str, list[str]] = {}
-        still_open: dict[str, int] = {}
-        for number, line in enumerate(_lines(self.read(name)), start=1):
-            marker = _marker(line)
-            if marker is None:
-                for region in still_open:
-                    found[region].append(line)
-            elif marker["end"]:
-                if still_open.pop(marker["name"], None) is None:
-                    raise MalformedError(self._shown(name), number, f"region {marker['name']} ends but never began")
-                if not any(text.strip() for text in found[marker["name"]]):
-                    raise MalformedError(self._shown(name), number, f"region {marker['name']} is empty")
-            elif marker["name"] in found:
-                raise MalformedError(self._shown(name), number, f"region {marker['name']} begins a second time")
-            else:
-                found[marker["name"]] = []
-                still_open[marker["name"]] = number
-        for region, number in still_open.items():
-            raise MalformedError(self._shown(name), number, f"region {region} never ends")
-        return {region: textwrap.dedent("\n".join(lines)).strip("\n") for region, lines in found.items()}
+        return self._parsed_regions(name)[1]
 
     def shown(self, name: str, region: str | None = None) -> str:
         """Return the text that a page shows: a file, or one of its regions, without region markers.
 
         :raises MissingError: no such file or region.
-        :raises MalformedError: see :meth:`read` and :meth:`regions`.
+        :raises MalformedError: the file is empty, isn't UTF-8, or has wrong markers or characters that can't be shown;
+            or it is a session that is not among the transcripts, so that no test replays it.
         """
-        regions = self.regions(name)
-        if region is None:
-            return "\n".join(line for line in _lines(self.read(name)) if not _marker(line)).strip("\n")
-        if region not in regions:
+        plain, regions = self._parsed_regions(name)
+        if region is not None and region not in regions:
             raise MissingError(f"no region {region!r} in {self._shown(name)}{did_you_mean(region, regions)}")
-        return regions[region]
+        text = plain if region is None else regions[region]
+        if not text.strip():
+            raise MalformedError(self._shown(name), 0, "is empty; there is nothing to show")
+        return text
+
+    def _parsed_regions(self, name: str) -> tuple[str, dict[str, str]]:
+        if name.endswith(".console") and not _TRANSCRIPT.fullmatch(name):
+            raise MalformedError(self._shown(name), 0, "no test replays it; move it to transcripts/")
+        plain, regions = parse_regions(self._lines(name), self._shown(name))
+        return "\n".join(plain).strip("\n"), regions
+
+    def _lines(self, name: str) -> list[str]:
+        """Return the lines of a file as a shell or a builder counts them: a form feed, for one, ends none."""
+        text = self.read(name).replace("\r\n", "\n")
+        check_characters(text, self._shown(name))
+        return text.split("\n")
 
     def transcript(self, name: str) -> Transcript:
         """Return the transcript `name`.
@@ -218,13 +200,15 @@ def without_step_names(transcript: bytes) -> bytes:
 def load_examples(top: Path = ROOT) -> dict[str, Example]:
     """Return the examples of the repository at `top`, by slug.
 
-    :raises MalformedError: a folder's name is not a slug.
+    :raises MalformedError: a folder's name is not a slug, or the folder is a link.
     """
     folder = top / "examples"
     roots = sorted(p for p in folder.iterdir() if p.is_dir() and p.name not in LITTER) if folder.is_dir() else []
     for root in roots:
         if not SLUG.fullmatch(root.name):
             raise MalformedError(f"examples/{root.name}", 0, "a slug is lower-case words joined by hyphens")
+        if root.is_symlink():
+            raise MalformedError(f"examples/{root.name}", 0, "a link; copy the folder here, or remove the link")
     return {root.name: Example(root) for root in roots}
 
 
@@ -240,22 +224,22 @@ def pick_examples(slugs: Sequence[str], known: Mapping[str, Example]) -> list[Ex
 
 
 def _walk(folder: Path, root: Path) -> Iterator[str]:
+    """Yield the files below `folder`. A link counts if it leads to a file of the example itself, litter excluded."""
     for entry in folder.iterdir():
-        if entry.name in LITTER or entry.suffix == ".pyc":
+        if _is_litter(entry.name):
             continue
         if entry.is_dir() and not entry.is_symlink():
             yield from _walk(entry, root)
-        elif entry.is_file() and (not entry.is_symlink() or entry.resolve().is_relative_to(root.resolve())):
+        elif entry.is_file() and (not entry.is_symlink() or _stays_within(entry.resolve(), root.resolve())):
             yield entry.relative_to(root).as_posix()
 
 
-def _lines(text: str) -> list[str]:
-    """Return the lines of a file as a shell or a builder counts them: a form feed, for one, ends none."""
-    return text.replace("\r\n", "\n").split("\n")
+def _is_litter(name: str) -> bool:
+    return name in LITTER or name.endswith(".pyc")
 
 
-def _marker(line: str) -> re.Match[str] | None:
-    return MARKER.match(line) if "region: " in line else None  # few lines are worth a look
+def _stays_within(target: Path, root: Path) -> bool:
+    return target.is_relative_to(root) and not any(map(_is_litter, target.relative_to(root).parts))
 
 
 def _runnable(path: Path) -> bool:

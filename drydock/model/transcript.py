@@ -15,8 +15,8 @@ The format, in whole::
 An output line that would read as something else (it begins with ``$ ``, ``> ``, ``#% ``, ``[exit ``, ``\`` or is
 ``...``) is written with a leading ``\``; so is a placeholder that the command printed, ``\<id>`` or ``\[..]``.
 
-A step that is expected and a step that was observed are one type, so `parse`, `matches`, `differences`, `merge` and
-`render` are functions over it.
+A step that is expected and a step that was observed are one type, so parsing, matching, comparing, merging and
+rendering are functions over it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from drydock.errors import MalformedError, MissingError, did_you_mean
+from drydock.model.characters import check_characters
 
 #: Placeholder -> what it stands for, as a regular expression without groups. Each is visible on the page. None is
 #: open-ended: it is looked for at each place of a line, and that takes linear time only if no place takes long.
@@ -58,6 +60,7 @@ _PRINTED = re.compile("(<(?:" + "|".join(REDACTIONS) + ")>|" + re.escape(ANY_TEX
 _LITERAL = re.compile(r"\\" + _PRINTED.pattern)
 _STATUS = re.compile(r"\[exit ([0-9]{1,3})\]")
 _SECONDS = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)s")
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
 _NEEDS = ("docker-hub", "docker-28", "containerd-store", "overlay2-store", "swarm", "amd64")
 _ESCAPED = ("$ ", "> ", "#% ", "[exit ", "\\")
 
@@ -94,7 +97,7 @@ class Step:
     output: tuple[str, ...] = ()
     status: int = 0
     directives: Directives = Directives()
-    line: int = dataclasses.field(default=0, compare=False)
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -110,12 +113,14 @@ class Transcript:
     def pick(self, names: Sequence[str]) -> tuple[Step, ...]:
         """Return the steps called `names`, in the transcript's order; all of them when none is named.
 
-        :raises MissingError: no step has such a name.
+        :raises MissingError: no step has such a name, or it is named twice.
         """
-        known = [step.directives.name for step in self.steps if step.directives.name]
-        for name in names:
-            if name not in known:
-                raise MissingError(f"no step {name!r} in {self.place}{did_you_mean(name, known)}")
+        step_names = [step.directives.name for step in self.steps if step.directives.name]
+        for index, name in enumerate(names):
+            if name not in step_names:
+                raise MissingError(f"no step {name!r} in {self.place}{did_you_mean(name, step_names)}")
+            if name in names[:index]:
+                raise MissingError(f"the step {name!r} is named twice")
         return tuple(step for step in self.steps if not names or step.directives.name in names)
 
 
@@ -123,94 +128,121 @@ def parse_transcript(text: str, place: str) -> Transcript:
     """Return the transcript that `text` writes.
 
     :param place: the file's name for messages.
-    :raises MalformedError: it is empty, has CRLF line ends or output before the first command, or a directive is
-        unknown, wrong or stands before no command; the message names the line.
+    :raises MalformedError: it has no command, CRLF line ends, a character that can't be shown, or output before the
+        first command; or a directive is unknown, wrong or not right above a command. The message names the line.
     """
     if "\r" in text:
         raise MalformedError(place, text[: text.index("\r")].count("\n") + 1, "a carriage return; save it with LF ends")
-    steps: list[Step] = []
-    pending: dict[str, str] = {}
-    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
-        if line.startswith("#% "):
-            name, _, value = line[3:].strip().partition(" ")
-            if name in pending:
-                raise MalformedError(place, number, f"a second {name!r} for one step")
-            pending[name] = value.strip()
-            _directives(pending, place, number)
-        elif line.startswith("$ "):
-            steps.append(Step(line[2:], directives=_directives(pending, place, number), line=number))
-            pending = {}
-        elif pending:
-            raise MalformedError(place, number, "a directive stands right above its command")
-        elif not steps:
-            raise MalformedError(place, number, "output before the first command; a command begins with '$ '")
-        else:
-            steps[-1] = _extended(steps[-1], line, place, number)
-    if pending:
-        raise MalformedError(place, text.count("\n"), "a directive at the end stands above no command")
-    if not steps:
+    check_characters(text, place)
+    parser = _Parser()
+    number = 0
+    try:
+        for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
+            parser.read_line(line, number)
+        parser.expect_no_directives("a directive at the end stands above no command")
+    except ValueError as error:
+        raise MalformedError(place, number, str(error)) from None
+    if not parser.steps:
         raise MalformedError(place, 0, "no command; a command begins with '$ '")
-    names = [step.directives.name for step in steps if step.directives.name]
-    for step in steps:
-        if names.count(step.directives.name or "") > 1:
-            raise MalformedError(place, step.line, f"two steps are named {step.directives.name!r}")
-    return Transcript(place, tuple(steps))
+    return Transcript(place, tuple(step.finish() for step in parser.steps))
 
 
-def _extended(step: Step, line: str, place: str, number: int) -> Step:
-    if line.startswith("> ") or line == ">":
-        if step.output or step.status:
-            raise MalformedError(place, number, "a command goes on ('> ') before its output, not after")
-        return dataclasses.replace(step, command=f"{step.command}\n{line[2:]}")
-    if step.status:
-        raise MalformedError(place, number, "output after the exit status")
-    if line.startswith("[exit "):
-        status = _STATUS.fullmatch(line)
-        if status is None or not 0 < int(status[1]) < 256:
-            raise MalformedError(place, number, "an exit status is '[exit N]' with N from 1 to 255")
-        return dataclasses.replace(step, status=int(status[1]))
-    return dataclasses.replace(step, output=(*step.output, line))
+@dataclass
+class _OpenStep:
+    """A step whose lines are being read. Lists keep reading linear."""
 
+    command: list[str]
+    line: int
+    directives: Directives
+    output: list[str] = field(default_factory=list)
+    status: int = 0
 
-def _directives(pending: dict[str, str], place: str, number: int) -> Directives:
-    known: dict[str, object] = {}
-    for name, value in pending.items():
-        seconds = _SECONDS.fullmatch(value)
-        if name == "name" and re.fullmatch(r"[a-z][a-z0-9-]*", value):
-            known["name"] = value
-        elif name in ("limit", "retry") and seconds:
-            known[name] = float(seconds[1])
-        elif name == "until" and value:
-            known["until"] = value
-        elif name == "needs" and value and all(need in _NEEDS for need in value.split()):
-            known["needs"] = tuple(value.split())
+    def read_line(self, line: str) -> None:
+        if line.startswith("> ") or line == ">":
+            if self.output or self.status:
+                raise ValueError("a command goes on ('> ') before its output, not after")
+            self.command.append(line[2:])
+        elif self.status:
+            raise ValueError("output after the exit status")
+        elif line.startswith("[exit "):
+            status = _STATUS.fullmatch(line)
+            if status is None or not 0 < int(status[1]) < 256:
+                raise ValueError("an exit status is '[exit N]' with N from 1 to 255")
+            self.status = int(status[1])
         else:
-            raise MalformedError(place, number, _directive_problem(name, value))
-    return Directives(**known)  # type: ignore[arg-type]
+            self.output.append(line)
+
+    def finish(self) -> Step:
+        return Step("\n".join(self.command), tuple(self.output), self.status, self.directives, self.line)
 
 
-def _directive_problem(name: str, value: str) -> str:
+class _Parser:
+    """Reads a transcript line by line. ValueError says what is wrong with the line."""
+
+    def __init__(self) -> None:
+        self.steps: list[_OpenStep] = []
+        self._directives: dict[str, Any] = {}
+        self._names: set[str] = set()
+
+    def read_line(self, line: str, number: int) -> None:
+        if line.startswith("#% "):
+            self._read_directive(line[3:])
+        elif line.startswith("$ "):
+            self._open_step(line[2:], number)
+        else:
+            self.expect_no_directives("a directive stands right above its command")
+            if not self.steps:
+                raise ValueError("output before the first command; a command begins with '$ '")
+            self.steps[-1].read_line(line)
+
+    def expect_no_directives(self, problem: str) -> None:
+        if self._directives:
+            raise ValueError(problem)
+
+    def _open_step(self, command: str, number: int) -> None:
+        if not command.strip():
+            raise ValueError("'$ ' without a command")
+        directives = Directives(**self._directives)
+        if directives.name in self._names:
+            raise ValueError(f"two steps are named {directives.name!r}")
+        if directives.name:
+            self._names.add(directives.name)
+        self._directives = {}
+        self.steps.append(_OpenStep([command], number, directives))
+
+    def _read_directive(self, text: str) -> None:
+        name, _, value = text.strip().partition(" ")
+        if name in self._directives:
+            raise ValueError(f"a second {name!r} for one step")
+        self._directives[name] = _directive_value(name, value.strip())
+
+
+def _directive_value(name: str, value: str) -> object:
+    seconds = _SECONDS.fullmatch(value)
+    if name in ("limit", "retry") and seconds:
+        return float(seconds[1])
+    if name == "needs" and value and set(value.split()) <= set(_NEEDS):
+        return tuple(value.split())
+    if (name == "name" and _NAME.fullmatch(value)) or (name == "until" and value):
+        return value
     forms = {"name": "name words-with-hyphens", "limit": "limit 60s", "retry": "retry 10s", "until": "until TEXT"}
     forms["needs"] = f"needs {' '.join(_NEEDS)}"
     if name not in forms:
-        return f"unknown directive {name!r}{did_you_mean(name, forms)}"
-    return f"the directive {name!r} cannot be {value!r}; it is written '#% {forms[name]}'"
+        raise ValueError(f"unknown directive {name!r}{did_you_mean(name, forms)}")
+    raise ValueError(f"the directive {name!r} cannot be {value!r}; it is written '#% {forms[name]}'")
 
 
 def render_transcript(transcript: Transcript) -> str:
     """Return the text of `transcript`; `parse` of it gives the transcript back."""
-    return "".join(line + "\n" for step in transcript.steps for line in _rendered(step))
+    return "".join(line + "\n" for step in transcript.steps for line in _render_step(step))
 
 
-def _rendered(step: Step) -> Iterator[str]:
-    default = Directives()
-    for field in dataclasses.fields(Directives):
-        value = getattr(step.directives, field.name)
-        if value != getattr(default, field.name):
-            text = (
-                f"{value:.9g}s" if isinstance(value, float) else " ".join(value) if isinstance(value, tuple) else value
-            )
-            yield f"#% {field.name} {text}"
+def _render_step(step: Step) -> Iterator[str]:
+    defaults = dataclasses.asdict(Directives())
+    for name, value in dataclasses.asdict(step.directives).items():
+        if value != defaults[name]:
+            seconds, words = isinstance(value, float), isinstance(value, tuple)
+            yield f"#% {name} " + (f"{value:.9g}s" if seconds else " ".join(value) if words else value)
     first, *rest = step.command.split("\n")
     yield f"$ {first}"
     yield from (f"> {line}" for line in rest)
@@ -241,7 +273,7 @@ def lines_match(expected: Sequence[str], observed: Sequence[str]) -> bool:
     Blocks between ``...`` are looked for from the left, each once: with wildcards of this kind, the leftmost place
     of a block is never a wrong choice, so there is nothing to go back to.
     """
-    blocks = [list(block) for block in _split(expected)]
+    blocks = [list(block) for block in _split_blocks(expected)]
     if len(blocks) == 1:
         return len(expected) == len(observed) and _block_at(blocks[0], observed, 0)
     head, *middle, tail = blocks
@@ -255,7 +287,7 @@ def lines_match(expected: Sequence[str], observed: Sequence[str]) -> bool:
     return at <= end and _block_at(tail, observed, end)
 
 
-def _split(expected: Sequence[str]) -> Iterator[list[str]]:
+def _split_blocks(expected: Sequence[str]) -> Iterator[list[str]]:
     block: list[str] = []
     for line in expected:
         if line == ANY_LINES:
@@ -274,7 +306,7 @@ def line_matches(expected: str, observed: str) -> bool:
     """Say whether the pattern `expected` matches the whole line `observed` (both as the transcript writes them)."""
     if expected == observed:
         return True
-    pieces = _pieces(expected)
+    pieces = _compile_pieces(expected)
     if len(pieces) == 1:
         return pieces[0].fullmatch(observed) is not None
     first = pieces[0].match(observed)
@@ -282,20 +314,20 @@ def line_matches(expected: str, observed: str) -> bool:
         return False
     at = first.end()
     for piece in pieces[1:-1]:
-        found = piece.search(observed, at)
-        if found is None:
+        occurrence = piece.search(observed, at)
+        if occurrence is None:
             return False
-        at = found.end()
+        at = occurrence.end()
     return any(pieces[-1].fullmatch(observed, start) for start in range(at, len(observed) + 1))
 
 
 @functools.lru_cache(maxsize=4096)
-def _pieces(expected: str) -> tuple[re.Pattern[str], ...]:
+def _compile_pieces(expected: str) -> tuple[re.Pattern[str], ...]:
     """Compile what stands between the ``[..]`` of a line. No piece holds an open-ended wildcard: time stays linear."""
-    return tuple(re.compile(_piece(text)) for text in _ELISION.split(expected))
+    return tuple(re.compile(_compile_piece(text)) for text in _ELISION.split(expected))
 
 
-def _piece(text: str) -> str:
+def _compile_piece(text: str) -> str:
     parts = _TOKEN.split(text)
     return "".join(
         rf"(?:{REDACTIONS[part]}|\\?<{part}>)" if index % 2 else re.escape(part) for index, part in enumerate(parts)
@@ -305,7 +337,7 @@ def _piece(text: str) -> str:
 def describe_differences(expected: Step, observed: Step) -> list[str]:
     """Return a diff of what was expected (``-``) and what was observed (``+``); lines that match are context."""
     status = _status_line(expected), _status_line(observed)
-    ends = [f"  {line}" for line in status[0]] if status[0] == status[1] else _difference(*status)
+    ends = [f"  {line}" for line in status[0]] if status[0] == status[1] else _describe_gap(*status)
     return [*_output_differences(expected.output, observed.output), *ends]
 
 
@@ -315,14 +347,14 @@ def _output_differences(wanted: Sequence[str], got: Sequence[str]) -> list[str]:
         return [f"  {line}" for line in wanted]
     lines: list[str] = []
     at_wanted = at_got = 0
-    for in_wanted, in_got in [*_aligned(wanted, got), (len(wanted), len(got))]:
-        lines += _difference(wanted[at_wanted:in_wanted], got[at_got:in_got])
+    for in_wanted, in_got in [*_matching_pairs(wanted, got), (len(wanted), len(got))]:
+        lines += _describe_gap(wanted[at_wanted:in_wanted], got[at_got:in_got])
         lines += [f"  {line}" for line in wanted[in_wanted : in_wanted + 1]]
         at_wanted, at_got = in_wanted + 1, in_got + 1
     return lines
 
 
-def _difference(wanted: Sequence[str], got: Sequence[str]) -> list[str]:
+def _describe_gap(wanted: Sequence[str], got: Sequence[str]) -> list[str]:
     """Return the diff of a stretch in which no line matches; lines that an elision stands for are no difference."""
     missing = [line for line in wanted if line != ANY_LINES]
     if not missing and ANY_LINES in wanted:
@@ -353,43 +385,48 @@ def merge_lines(expected: Sequence[str], observed: Sequence[str]) -> list[str]:
         return list(expected)
     merged: list[str] = []
     at_expected = at_observed = 0
-    for in_expected, in_observed in [*_aligned(expected, observed), (len(expected), len(observed))]:
-        merged += _gap(expected[at_expected:in_expected], observed[at_observed:in_observed])
+    for in_expected, in_observed in [*_matching_pairs(expected, observed), (len(expected), len(observed))]:
+        merged += _merge_gap(expected[at_expected:in_expected], observed[at_observed:in_observed])
         merged += expected[in_expected : in_expected + 1]
         at_expected, at_observed = in_expected + 1, in_observed + 1
     return merged
 
 
-def _gap(expected: Sequence[str], observed: Sequence[str]) -> list[str]:
+def _merge_gap(expected: Sequence[str], observed: Sequence[str]) -> list[str]:
     """Merge a stretch in which no line matches: an elision keeps its place among as many lines as before."""
-    fresh = [_redacted(line) for line in observed]
+    lines = [_redact_ids(line) for line in observed]
     if ANY_LINES not in expected:
-        return fresh
+        return lines
     before, after = expected.index(ANY_LINES), list(reversed(expected)).index(ANY_LINES)
-    after = min(after, max(0, len(fresh) - before))
-    return [*fresh[:before], ANY_LINES, *fresh[len(fresh) - after :]]
+    after = min(after, max(0, len(lines) - before))
+    return [*lines[:before], ANY_LINES, *lines[len(lines) - after :]]
 
 
-def _aligned(expected: Sequence[str], observed: Sequence[str]) -> Iterable[tuple[int, int]]:
-    """Return pairs of indexes of matching lines, in order and as many as there can be (longest common subsequence)."""
-    width = len(observed) + 1
-    best = [[0] * width for _ in range(len(expected) + 1)]
+def _matching_pairs(expected: Sequence[str], observed: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield pairs of indexes of matching lines, in order and as many as possible (longest common subsequence)."""
     same = [[want != ANY_LINES and line_matches(want, got) for got in observed] for want in expected]
-    for i in reversed(range(len(expected))):
-        for j in reversed(range(len(observed))):
-            best[i][j] = best[i + 1][j + 1] + 1 if same[i][j] else max(best[i + 1][j], best[i][j + 1])
+    longest = _longest_below(same, len(observed))
     i = j = 0
     while i < len(expected) and j < len(observed):
-        if same[i][j] and best[i][j] == best[i + 1][j + 1] + 1:
+        if same[i][j] and longest[i][j] == longest[i + 1][j + 1] + 1:
             yield i, j
             i, j = i + 1, j + 1
-        elif best[i + 1][j] >= best[i][j + 1]:
+        elif longest[i + 1][j] >= longest[i][j + 1]:
             i += 1
         else:
             j += 1
 
 
-def _redacted(line: str) -> str:
+def _longest_below(same: Sequence[Sequence[bool]], width: int) -> list[list[int]]:
+    """Return for each pair of indexes the length of the longest common subsequence from there on."""
+    longest = [[0] * (width + 1) for _ in range(len(same) + 1)]
+    for i in reversed(range(len(same))):
+        for j in reversed(range(width)):
+            longest[i][j] = longest[i + 1][j + 1] + 1 if same[i][j] else max(longest[i + 1][j], longest[i][j + 1])
+    return longest
+
+
+def _redact_ids(line: str) -> str:
     """Replace what is never the same in two runs: digests and long IDs. The rest is the author's choice."""
     return re.sub(r"\b[0-9a-f]{64}\b", "<id>", re.sub(REDACTIONS["digest"], "<digest>", line))
 

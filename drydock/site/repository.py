@@ -37,10 +37,6 @@ class CachedExample(Example):
     def _parsed(self) -> dict[str, Transcript]:
         return {}
 
-    def path(self, name: str) -> Path:
-        """See :meth:`Example.path`."""
-        return self.root / name if name in self.files else super().path(name)
-
     def read(self, name: str) -> str:
         """See :meth:`Example.read`."""
         if name not in self._texts:

@@ -6,7 +6,6 @@ import importlib
 import pkgutil
 import re
 import time
-from types import SimpleNamespace
 
 import pytest
 import topics
@@ -16,7 +15,7 @@ from drydock import builds, layers
 from drydock.engine.cli_help import read_help
 from drydock.model import transcript
 from drydock.model.commands import Command, CommandSet, Program
-from drydock.model.example import Example
+from drydock.model.regions import parse_regions
 from drydock.replay import shell
 from drydock.site.render.inline import to_text
 
@@ -156,10 +155,9 @@ READERS = {
     "help": lambda text: read_help(text, "docker"),
     "anchors": topics._heading_anchors,
     "output": lambda text: transcript.observed_lines(shell._CONTROL.sub("", text)),
-    "record": lambda text: transcript.merge_lines(["...", "<id>"], [transcript._redacted(text)]),
-    "regions": lambda text: (
-        Example.regions(SimpleNamespace(read=lambda _: text, _shown=str), "x") if "!" in text else ""
-    ),
+    "transcript": lambda text: transcript.parse_transcript(f"$ a\n{text}", "t"),
+    "record": lambda text: transcript.merge_lines(["...", "<id>"], [transcript._redact_ids(text)]),
+    "regions": lambda text: parse_regions(text.split("\n"), "x"),
 }
 
 
@@ -174,6 +172,20 @@ def test_reading_takes_linear_time(name):
             return
 
     assert not _slow(ask, OPENINGS)
+
+
+@pytest.mark.parametrize("line", ["output\n", "> a\n", "#% name n{}\n$ a\n", "$ a\n"])
+def test_a_long_transcript_takes_linear_time(line):
+    """A transcript of ten times as many lines takes about ten times as long, whatever they are."""
+    few, many = (
+        "$ a\n" + "".join(line.replace("{}", str(number)) for number in range(count)) for count in (3_000, 30_000)
+    )
+    before, after = (
+        min(_seconds(lambda text: transcript.parse_transcript(text, "t"), text) for _ in range(3))
+        for text in (few, many)
+    )
+
+    assert after < 30 * before
 
 
 def test_environments_do_not_explode():

@@ -45,7 +45,13 @@ LINES = [
     *("#% name a", "#% limit 60s", "#% retry 5s", "#% until x", "#% needs swarm amd64"),
 ]
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-pieces = st.one_of(text, st.sampled_from([*SIGNS, *(f"<{name}>" for name in REDACTIONS), "\\<n>", "\n", "0" * 12]))
+#: What a page can show: the parser refuses all else.
+visible = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zl", "Zp"]), max_size=30)
+pieces = st.one_of(
+    visible,
+    st.sampled_from(["\t", "\r", "\r\n"]),
+    st.sampled_from([*SIGNS, *(f"<{name}>" for name in REDACTIONS), "\\<n>", "\n", "0" * 12]),
+)
 lines = st.one_of(st.sampled_from(LINES), st.builds(operator.add, st.sampled_from(SIGNS), text), text)
 files = st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.lists(lines, max_size=12).map("\n".join))
 printed = st.lists(pieces, max_size=8).map("".join)

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 
-def _names(argument: str | None) -> list[str]:
-    return [name.strip() for name in (argument or "").split(",") if name.strip()]
+def _split_names(argument: str | None) -> list[str]:
+    names = [name.strip() for name in (argument or "").split(",")]
+    if not all(names):
+        raise ValueError("write names with commas between them, or leave the option out")
+    return names
 
 
 class ExampleDirective(SphinxDirective):
@@ -93,7 +96,7 @@ class FileDirective(ExampleDirective):
 class TranscriptDirective(ExampleDirective):
     """``{transcript} slug/name``: a transcript of an example, or some of its steps."""
 
-    option_spec: ClassVar[dict[str, Callable[[str], list[str]]]] = {"steps": _names}
+    option_spec: ClassVar[dict[str, Callable[[str], list[str]]]] = {"steps": _split_names}
 
     def shown(self) -> list[nodes.Node]:
         """Return the transcript's block."""

@@ -67,7 +67,7 @@ def _looks(example: Example, known: Repository) -> Iterator[Callable[[], object]
     for name in example.transcripts:
         yield partial(example.transcript, name)
     for name in example.files:
-        if not name.endswith(".console") and _is_text(example, name):
+        if not re.fullmatch(r"transcripts/[^/]+\.console", name) and _is_text(example, name):
             yield partial(example.regions, name)
     yield partial(_check_evidence, example, known)
 
@@ -75,10 +75,9 @@ def _looks(example: Example, known: Repository) -> Iterator[Callable[[], object]
 def _is_text(example: Example, name: str) -> bool:
     """Say whether the file can be shown; one that cannot is no fault until a page asks for it."""
     try:
-        example.read(name)
+        return "\0" not in example.read(name)
     except MalformedError:
         return False
-    return True
 
 
 def _check_evidence(example: Example, known: Repository) -> None:
