@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -229,14 +230,26 @@ def test_a_wrong_list_is_malformed(hello, tmp_path, text, problem):
         mutants.listed_mutants(hello, tmp_path)
 
 
-class _Copy:
-    """Stands in for a copy in which tests run: a function says, of the example's files, which test fails."""
+REPORT = """\
+F                                                  [100%]
+=================== FAILURES ===================
+___________________ test_user __________________
+tests/examples/test_hello.py:3: in test_user
+    assert user == "10001"
+E   AssertionError: assert 'root' == '10001'
+=========== short test summary info ============
+FAILED tests/examples/test_hello.py::test_user - AssertionE...
+"""
 
-    tests = ("tests/examples/test_hello.py", "tests/examples/test_transcripts.py")
+
+class _Sandbox:
+    """Stands in for a sandbox: a function of the example's files returns which test fails."""
+
+    engine_tests = ("tests/examples/test_hello.py", "tests/examples/test_transcripts.py")
 
     def __init__(self, example, top, fails):
         self.folder = top / "copy"
-        self.place = example.copy_to(self.folder)
+        self.example_folder = example.copy_to(self.folder)
         self.asked = []
         self._fails = fails
 
@@ -247,15 +260,15 @@ class _Copy:
         pass
 
     def files(self):
-        return {path.name: path.read_text() for path in self.place.iterdir() if path.is_file()}
+        return {path.name: path.read_text() for path in self.example_folder.iterdir() if path.is_file()}
 
-    def failed(self, *arguments):
-        if set(runner.STATIC) <= {*arguments}:
-            return ""
+    def first_failure(self, *arguments):
+        if set(runner.STATIC_TESTS) <= {*arguments}:
+            return "", ""
         self.asked.append(arguments)
-        return self._fails(self.files())
+        return self._fails(self.files()), REPORT
 
-    def run(self, *arguments):
+    def run_tests(self, *arguments):
         """Without stopping at the first failure: the results are asked for."""
         [results] = [each.partition("=")[2] for each in arguments if each.startswith("--results=")]
         failed = self._fails(self.files())
@@ -272,10 +285,10 @@ def _copies(monkeypatch):
         made = []
 
         def copy(example, top):
-            made.append(_Copy(example, top, fails))
+            made.append(_Sandbox(example, top, fails))
             return made[-1]
 
-        monkeypatch.setattr(runner, "Copy", copy)
+        monkeypatch.setattr(runner, "Sandbox", copy)
         return made
 
     return call
@@ -283,13 +296,13 @@ def _copies(monkeypatch):
 
 def test_tests_that_name_the_file_are_known(hello):
     """A test that names the file uses it, also where it waits for its failure."""
-    assert runner.naming(hello, "compose.yaml") == ["test_compose"]
-    assert runner.naming(hello, "Dockerfile.bad") == []
+    assert runner.tests_naming(hello, "compose.yaml") == ["test_compose"]
+    assert runner.tests_naming(hello, "Dockerfile.bad") == []
 
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path, monkeypatch):
-    """What was noticed is kept where nobody else looks."""
+    """Nothing is written to the user's cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
@@ -304,7 +317,7 @@ def test_a_score(hello, tmp_path, copies, capsys):
     )
     before = hello.digest(readme=False)
     copies(_user)
-    found = runner.score(hello, top=tmp_path)
+    found = runner.Trial(hello, top=tmp_path).run()
 
     assert found == Score(
         before,
@@ -317,106 +330,131 @@ def test_a_score(hello, tmp_path, copies, capsys):
             "compose.yaml:1: drop services",
             "compose.yaml:3: drop services.web.build",
         ),
+        kills={"Dockerfile:2: drop USER 1": "t.py::test_user"},
     )
-    assert "Dockerfile:2: drop USER 1: noticed by t.py::test_user" in capsys.readouterr().out
+    assert "Dockerfile:2: drop USER 1: killed by t.py::test_user" in capsys.readouterr().out
     assert hello.digest(readme=False) == before
 
 
 def test_what_survived_is_tried_again(hello, tmp_path, copies):
     """Where nothing has changed, only survivors are tried again; where all is explained, no test runs at all."""
     made = copies(_user)
-    first = runner.score(hello, top=tmp_path)
+    first = runner.Trial(hello, top=tmp_path).run()
     (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
         "[hello.equivalent]\n"
         + "".join(f"{json.dumps(each.name)} = 'why'\n" for each in mutants.derive_mutants(hello)[:2])
     )
     made.clear()
-    second = runner.score(hello, first, tmp_path)
+    second = runner.Trial(hello, first, tmp_path).run()
     tried = [arguments for copy in made for arguments in copy.asked]
     (hello.root / "compose.yaml").write_text("services: {}\n")
 
     assert second.survivors == first.survivors[2:]
     assert (second.tried, second.killed, len(second.equivalent)) == (6, 1, 2)
     assert len(tried) == 1 + len(second.survivors)
-    assert runner.score(hello, second, tmp_path).survivors == ("compose.yaml:1: drop services",)
+    assert runner.Trial(hello, second, tmp_path).run().survivors == ("compose.yaml:1: drop services",)
 
 
 def test_what_was_excused_is_tried_when_it_is_no_more(hello, tmp_path, copies):
     """A mutant that was never tried, because it was listed as equivalent, is not taken for one that was noticed."""
     copies(_user)
     (tmp_path / mutation_scores.MUTANTS_FILE).write_text('[hello.equivalent]\n"Dockerfile: drop FROM a:1" = "why"\n')
-    first = runner.score(hello, top=tmp_path)
+    first = runner.Trial(hello, top=tmp_path).run()
     (tmp_path / mutation_scores.MUTANTS_FILE).write_text('[hello.equivalent]\n"compose.yaml: drop services" = "why"\n')
 
-    assert "Dockerfile:1: drop FROM a:1" in runner.score(hello, first, tmp_path).survivors
+    assert "Dockerfile:1: drop FROM a:1" in runner.Trial(hello, first, tmp_path).run().survivors
 
 
-def test_what_was_noticed_is_not_tried_again(hello, tmp_path, copies, capsys):
-    """With a test more, only what nobody noticed is tried; with that test changed, or the file, all of it."""
-    module = tmp_path / "tests/examples/test_hello.py"
-    module.parent.mkdir(parents=True, exist_ok=True)
-    noticing = f"{module.relative_to(tmp_path)}::test_user"
-    module.write_text("ONE = 1\n\n\ndef test_user():\n    assert ONE\n")
-    copies(lambda files: "" if "USER" in files["Dockerfile"] else noticing)
+def _tried(output):
+    """Return the mutants that were tried, in order."""
+    return [
+        line.partition("examples/hello/")[2].rpartition(": ")[0] for line in output.splitlines() if "/hello/" in line
+    ]
 
-    def count(**options):
-        found = runner.score(hello, top=tmp_path, **options)
-        assert (found.killed, len(found.survivors)) == (1, 5)
-        return len(capsys.readouterr().out.splitlines())
 
-    assert count() == 6
-    assert count() == 5
-    assert count(again=True) == 6
-    module.write_text(module.read_text() + "\n\n# Another.\n\n\ndef test_more():\n    assert ONE\n")
-    assert count() == 5
-    module.write_text(module.read_text().replace("ONE = 1", "ONE = 2"))
-    assert count() == 6
-    module.write_text(module.read_text().replace("assert ONE\n", "assert ONE, 'why'\n", 1))
-    assert count() == 6
+def test_what_was_killed_is_not_tried_again(hello, tmp_path, copies, capsys):
+    """A killed mutant is tried again when the example or its test has changed, or when told to, after all others."""
+    copies(_user)
+    user = "Dockerfile:2: drop USER 1"
+
+    def try_again(previous, **options):
+        score = runner.Trial(hello, previous, tmp_path, **options).run()
+        assert (score.killed, len(score.survivors), score.kills) == (1, 5, {user: "t.py::test_user"})
+        return score, _tried(capsys.readouterr().out)
+
+    score, tried = try_again(None)
+    assert (len(tried), tried[2]) == (6, user)
+    assert try_again(score)[1] == [mutant for mutant in tried if mutant != user]
+    assert try_again(score, again=True)[1][-1] == user
     (hello.root / "README.md").write_text("# Hello\n\nIn other words.\n")
-    assert count() == 5
-    (hello.root / "more.txt").write_text("")
-    assert count() == 6
+    assert len(try_again(score)[1]) == 5
+    hello.test.write_text(hello.test.read_text() + "\n\ndef test_more():\n    assert 1\n")
+    assert try_again(score)[1][-1] == user
 
 
-def test_what_a_transcript_noticed_rests_on_it(hello, tmp_path, copies, capsys):
-    """What a transcript noticed is tried again when that transcript changes, and not for another, or a step's name."""
-    module = tmp_path / "tests/examples/test_transcripts.py"
-    module.parent.mkdir(parents=True, exist_ok=True)
-    module.write_text("def test_transcript():\n    pass\n")
-    noticing = f"{module.relative_to(tmp_path)}::test_transcript[hello/run]@hello"
-    copies(lambda files: "" if "USER" in files["Dockerfile"] else noticing)
-    folder = hello.root / "transcripts"
-    folder.mkdir(exist_ok=True)
+def test_the_test_that_killed_a_mutant_is_tried_first(hello, tmp_path, copies):
+    """The first test to run is the one that killed this mutant before, then the one that killed most of its file's."""
+    tests = [f"tests/examples/test_hello.py::test_{name}" for name in "abc"]
+    hello.test.write_text("".join(f'def test_{name}():\n    "Dockerfile"\n' for name in "abc"))
+    names = [str(mutant) for mutant in mutants.derive_mutants(hello) if mutant.path == "Dockerfile"]
+    killers = [tests[2], tests[2], tests[1]]
+    score = Score("old", 3, 3, kills=dict(zip(names, killers, strict=True)))
+    made = copies(lambda files: "")
+    runner.Trial(hello, score, tmp_path).run()
+    [sandbox] = made
+    orders = [arguments[1:] for arguments in sandbox.asked if tests[0] in arguments]
 
-    def tried(name, text):
-        (folder / name).write_text(text)
-        runner.score(hello, top=tmp_path)
-        return len(capsys.readouterr().out.splitlines())
-
-    assert tried("run.console", "$ true\n") == 6
-    assert tried("run.console", "#% name a\n$ true\n") == 5
-    assert tried("other.console", "$ true\n") == 5
-    assert tried("run.console", "$ false\n[exit 1]\n") == 6
+    assert orders == [(tests[2], tests[1], tests[0]), (tests[2], tests[1], tests[0]), (tests[1], tests[2], tests[0])]
 
 
-def test_what_is_no_test_is_not_kept(hello, tmp_path, copies, capsys):
-    """What ended at the limit of time is tried again: nothing says what noticed it."""
-    copies(lambda files: "" if "USER" in files["Dockerfile"] else "the limit of 900 s")
-    first, second = (runner.score(hello, top=tmp_path) and capsys.readouterr().out for _ in range(2))
+def test_a_trial_that_was_ended_goes_on(hello, tmp_path, copies, capsys):
+    """The score of a trial that was ended counts what was tried, isn't current, and the next trial tries the rest."""
+    copies(_user)
 
-    assert first == second
-    assert "Dockerfile:2: drop USER 1: noticed by the limit of 900 s" in second
+    def end(trial):
+        if len(trial.left) == 3:
+            raise KeyboardInterrupt
+
+    trial = runner.Trial(hello, top=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        trial.run(end)
+    capsys.readouterr()
+    score = runner.Trial(hello, trial.score, tmp_path).run()
+
+    assert (trial.score.tried, trial.score.killed) == (3, 1)
+    assert not mutants.is_current(trial.score, hello, tmp_path)
+    assert "Dockerfile:2: drop USER 1" not in _tried(capsys.readouterr().out)
+    assert score == runner.Trial(hello, top=tmp_path).run()
+
+
+def test_a_score_without_names_of_tests_is_believed(hello, tmp_path, copies, capsys):
+    """Older scores don't name the tests that killed: while such a score is current, only survivors are tried."""
+    copies(_user)
+    names = [str(mutant) for mutant in mutants.derive_mutants(hello)]
+    old = Score(hello.digest(readme=False), 6, 5, (), (names[0],))
+
+    assert runner.Trial(hello, old, tmp_path).run() == old
+    assert _tried(capsys.readouterr().out) == names[:1]
+    fewer = Score(hello.digest(readme=False), 5, 4, (), (names[0],))
+    assert len(runner.Trial(hello, fewer, tmp_path).left) == 6
+
+
+def test_a_timeout_kills(hello, tmp_path, copies, capsys):
+    """A timeout counts as killed."""
+    copies(lambda files: "" if "USER" in files["Dockerfile"] else "timeout after 900 s")
+
+    assert runner.Trial(hello, top=tmp_path).run().kills == {"Dockerfile:2: drop USER 1": "timeout after 900 s"}
+    assert "Dockerfile:2: drop USER 1: killed by timeout after 900 s" in capsys.readouterr().out
 
 
 def test_only_the_tests_that_use_a_file_are_run(hello, tmp_path, copies):
     """Against a mutant run the tests that fail where its file is spoilt and those that name it, the best one first."""
     made = copies(lambda files: "t.py::test_user" if "FROM" not in files["Dockerfile"] else "")
-    runner.score(hello, top=tmp_path)
+    runner.Trial(hello, top=tmp_path).run()
     [copy] = made
     plain, *rest = copy.asked
 
-    assert plain == ("--on-engine", *copy.tests)
+    assert plain == ("--on-engine", *copy.engine_tests)
     assert {arguments[1:] for arguments in rest} == {
         ("t.py::test_user",),
         ("tests/examples/test_hello.py::test_compose",),
@@ -435,7 +473,7 @@ def test_a_failure_by_chance_notices_nothing(hello, tmp_path, copies, again):
     chance, sure = "t.py::test_chance", "tests/examples/test_hello.py::test_sure"
     ends = iter(["", chance, chance if again else "", sure, sure])
     made = copies(lambda files: chance if files["README.md"] == runner.SPOILT else next(ends))
-    runner.score(hello, top=tmp_path)
+    runner.Trial(hello, top=tmp_path).run()
     asked = [arguments[1:] for arguments in made[0].asked[1:]]
 
     assert asked == [(sure, chance), (chance,), *([] if again else [(sure,), (sure,)])]
@@ -453,7 +491,7 @@ def test_a_claim_that_fails_by_chance_notices_nothing(hello, tmp_path, copies, a
     ends = iter(["", case, case if again else ""])
     copies(lambda files: next(ends))
 
-    assert runner.score(hello, top=tmp_path).killed == again
+    assert runner.Trial(hello, top=tmp_path).run().killed == again
 
 
 def test_an_own_mutant_is_held_to_its_claim(hello, tmp_path, copies):
@@ -463,17 +501,37 @@ def test_an_own_mutant_is_held_to_its_claim(hello, tmp_path, copies):
     )
     (hello.root / "Dockerfile").write_text("USER 1\n")
     made = copies(_user)
-    runner.score(hello, top=tmp_path)
+    runner.Trial(hello, top=tmp_path).run()
 
     assert made[0].asked[-1] == ("--on-engine", "tests/examples/test_hello.py::test_user")
 
 
 def test_tests_that_fail_anyway_tell_nothing(hello, tmp_path, copies):
-    """Where a test fails without any fault, no fault is tried."""
+    """Where a test fails without any fault, no mutant is tried, and the message has the reason and the command."""
     copies(lambda files: "t.py::test_user")
 
-    with pytest.raises(DrydockError, match="test_user fails without any fault"):
-        runner.score(hello, top=tmp_path)
+    with pytest.raises(DrydockError) as error:
+        runner.Trial(hello, top=tmp_path).run()
+    assert str(error.value).splitlines() == [
+        "hello: t.py::test_user fails without any fault:",
+        *REPORT.splitlines()[2:6],
+        "Fix this first; see: nox -s examples -- hello",
+    ]
+
+
+def test_progress_is_printed(hello, tmp_path, monkeypatch, copies, capsys):
+    """While mutants are tried, their number is printed at an interval."""
+    monkeypatch.setattr(runner, "PROGRESS_INTERVAL", 0.01)
+    for name, value in {"load_scores": dict, "save_scores": lambda scores: None}.items():
+        monkeypatch.setattr(runner, name, value)
+    monkeypatch.setattr(runner.resources, "prune_images", lambda engine, until: None)
+    copies(lambda files: time.sleep(0.02) or _user(files))
+
+    assert runner._run_trials([runner.Trial(hello, top=tmp_path)], None, 1) == []
+    output = capsys.readouterr().out
+    assert "drydock: 0 of 6 mutants tried\n" in output
+    assert "drydock: 5 of 6 mutants tried\n" in output
+    assert "drydock: hello: 6 mutants, 1 killed, 0 equivalent, 5 survived\n" in output
 
 
 @pytest.fixture(name="top")
@@ -502,47 +560,54 @@ def _top(tmp_path):
 
 @pytest.fixture(name="real")
 def _real(hello, top):
-    with runner.Copy(hello, top) as copy:
-        yield copy
+    with runner.Sandbox(hello, top) as sandbox:
+        yield sandbox
 
 
-def test_a_copy_runs_tests_again_and_again(real):
+def test_a_sandbox_runs_tests_repeatedly(real):
     """Of each run the first failure is named; a fault of a file is seen though the tests were collected before it."""
     tests = "tests/examples/test_hello.py"
 
-    assert real.failed("-k", "[hello]", *runner.STATIC) == ""
-    assert real.failed("--on-engine", *real.tests) == ""
-    (real.place / "Dockerfile").write_text("FROM a:1\n")
-    assert real.failed("--on-engine", *real.tests) == f"{tests}::test_c"
-    assert real.failed("--on-engine", f"{tests}::test_b") == ""
+    def failure(*arguments):
+        return real.first_failure(*arguments)[0]
+
+    assert failure("-k", "[hello]", *runner.STATIC_TESTS) == ""
+    assert failure("--on-engine", *real.engine_tests) == ""
+    (real.example_folder / "Dockerfile").write_text("FROM a:1\n")
+    test, report = real.first_failure("--on-engine", *real.engine_tests)
+    assert test == f"{tests}::test_c"
+    assert "E   AssertionError: assert 'USER' in" in runner._failure_reason(report)
+    assert failure("--on-engine", f"{tests}::test_b") == ""
     with pytest.raises(DrydockError, match="exit 4"):
-        real.failed("test_gone.py")
+        failure("test_gone.py")
 
 
-def test_what_ends_nothing_is_ended(real, monkeypatch):
-    """A mutant on which a test hangs is ended at the limit, which counts as noticed, and the next one is tried."""
-    monkeypatch.setattr(runner, "LIMIT", 0.5)
-    before = (real.place / "Dockerfile").read_text()
-    (real.place / "Dockerfile").write_text(f"{before}# SLOW\n")
+def test_a_run_that_never_ends_is_ended(real, monkeypatch):
+    """A mutant on which a test hangs is ended at the timeout, which counts as killed, and the next one is tried."""
+    monkeypatch.setattr(runner, "TIMEOUT", 0.5)
+    before = (real.example_folder / "Dockerfile").read_text()
+    (real.example_folder / "Dockerfile").write_text(f"{before}# SLOW\n")
 
-    assert real.failed("--on-engine", *real.tests) == "the limit of 0.5 s"
-    monkeypatch.setattr(runner, "LIMIT", 60)
-    (real.place / "Dockerfile").write_text(before)
-    assert real.failed("--on-engine", *real.tests) == ""
+    assert real.first_failure("--on-engine", *real.engine_tests)[0] == "timeout after 0.5 s"
+    monkeypatch.setattr(runner, "TIMEOUT", 60)
+    (real.example_folder / "Dockerfile").write_text(before)
+    assert real.first_failure("--on-engine", *real.engine_tests) == ("", "")
 
 
 #: Tries the mutants of an example, in a process of its own.
 TRIAL = """
 import sys
+from functools import partial
 from pathlib import Path
 from drydock.engine import choose
 from drydock.host import exit_on_signals
 from drydock.model.example import Example
 from drydock.mutation import runner
-example, top, score = Example(Path(sys.argv[1])), Path(sys.argv[2]), runner.score
+example, top = Example(Path(sys.argv[1])), Path(sys.argv[2])
 runner.examples.load_examples = lambda: {"hello": example}
 runner.load_scores = dict
-runner.score = lambda example, known, again: score(example, known, top)
+runner.save_scores = lambda scores: None
+runner.Trial = partial(runner.Trial, top=top)
 choose.get_engine = lambda: None
 exit_on_signals()
 sys.exit(runner.main(["hello"]))
@@ -586,7 +651,8 @@ def test_an_unknown_example_is_named(capsys):
 def test_scores_survive_the_file(tmp_path):
     """Results are read as they were written, and anything else is refused."""
     (tmp_path / "evidence").mkdir()
-    scores = {"hello": Score("d", 3, 1, ("Dockerfile:2: drop USER 1",), ("Dockerfile:1: drop FROM a",))}
+    kills = {"Dockerfile:3: drop RUN b": "tests/examples/test_hello.py::test_b"}
+    scores = {"hello": Score("d", 3, 1, ("Dockerfile:2: drop USER 1",), ("Dockerfile:1: drop FROM a",), kills)}
     mutation_scores.save_scores(scores, tmp_path)
 
     assert mutation_scores.load_scores(tmp_path) == scores

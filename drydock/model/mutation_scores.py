@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from drydock import ROOT, store
@@ -21,6 +21,7 @@ class Score:
     :ivar tried: number of mutants, the equivalent ones included.
     :ivar equivalent: mutants that no test could kill and that did not run, as ``path:line: change``.
     :ivar survivors: mutants that no test killed, likewise.
+    :ivar kills: the id of the test that killed a mutant, by mutant. Scores from before this field name none.
     """
 
     digest: str
@@ -28,6 +29,7 @@ class Score:
     killed: int
     equivalent: tuple[str, ...] = ()
     survivors: tuple[str, ...] = ()
+    kills: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.killed < 0 or self.tried != self.killed + len(self.equivalent) + len(self.survivors):

@@ -1,8 +1,11 @@
-"""Tries mutants: has the tests of an example run against each, and keeps what became of it.
+"""Runs the tests of examples against their mutants, and saves the mutation scores.
 
-They run in a copy of what they need, so that the checkout and its evidence stay as they are. First the example's tests
-run without a fault. Against a mutant run the checks of files, then the tests that use its file, until one fails, twice:
-first those that noticed other mutants. Which use it is told by one run with the file spoilt, made when first needed.
+Tests run in a copy of the example, so the checkout and its evidence stay as they are. They run without a fault first.
+Against each mutant run the checks of files, then the tests that use its file: first the one that killed the mutant last
+time, then those that killed most mutants. A mutant is killed when a test fails twice.
+
+Each result is saved at once, with the test that killed the mutant. A later run tries only the other mutants while the
+example and its test are unchanged.
 """
 
 from __future__ import annotations
@@ -18,181 +21,197 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import ClassVar
 
-from drydock import ROOT
+from drydock import ROOT, host
 from drydock.engine import choose, resources
+from drydock.engine.client import Engine
 from drydock.errors import DrydockError
-from drydock.host import exit_on_signals, print_status
+from drydock.host import print_status
 from drydock.model import example as examples
 from drydock.model.example import Example
-from drydock.model.mutants import Mutant, derive_mutants, listed_mutants
+from drydock.model.mutants import Mutant, is_current, split_mutants
 from drydock.model.mutation_scores import Score, load_scores, save_scores
-from drydock.mutation.noticed import Noticed
 from drydock.testing.sandbox import copy_tests, start_module
 
 #: Checks of files, which need no engine.
-STATIC = ("tests/test_conventions.py", "tests/test_security.py")
-#: What a Dockerfile or a Compose file holds that is spoilt: neither can be read.
+STATIC_TESTS = ("tests/test_conventions.py", "tests/test_security.py")
+#: Content that neither a Dockerfile nor a Compose file can have.
 SPOILT = "spoilt on purpose: [\n"
-#: Seconds after which a mutant that ends nothing is ended: that it takes so long was noticed.
-LIMIT = 900.0
-#: Images that lost their names so long ago are in nobody's way any more, and slow the engine.
-OLD = "30m"
+#: Timeout per test run, in seconds. A timeout counts as killed.
+TIMEOUT = 900.0
+#: Prune dangling images older than this: hundreds of them slow down the engine.
+PRUNE_AGE = "30m"
+#: Seconds between two lines about the progress.
+PROGRESS_INTERVAL = 30.0
+#: How much of a failure's report is shown, in lines.
+REASON_LINES = 30
+_FAILURE = re.compile(r"^(?:FAILED|ERROR) (tests/\S+\[[^\]]*\]|\S+)|^drydock: (left behind)", re.MULTILINE)
 
 
-class Copy:
-    """A copy of an example with its tests, and a process that runs them; as a context manager.
+class Sandbox:
+    """A copy of an example with its tests, and a fork server that runs them. Use it as a context manager.
 
-    :ivar folder: of the copy; `place` is that of the example in it.
-    :ivar tests: the files of its tests that need the engine.
+    :ivar folder: the copy of the repository.
+    :ivar example_folder: the example's folder in it.
+    :ivar engine_tests: the example's test files that need an engine.
     """
 
-    _live: ClassVar[set[Copy]] = set()
+    _live: ClassVar[set[Sandbox]] = set()
 
     def __init__(self, example: Example, top: Path = ROOT) -> None:
-        self._scratch = tempfile.TemporaryDirectory(prefix="drydock-mutants-")
-        self.folder = Path(self._scratch.name)
-        self.place = copy_tests(example, top, self.folder)
+        self._temporary = tempfile.TemporaryDirectory(prefix="drydock-mutants-")
+        self.folder = Path(self._temporary.name)
+        self.example_folder = copy_tests(example, top, self.folder)
+        self.engine_tests = (f"tests/examples/{example.test.name}", "tests/examples/test_transcripts.py")
         self._output = self.folder / "output.txt"
-        self.tests = (f"tests/examples/{example.test.name}", "tests/examples/test_transcripts.py")
+        tests = (*STATIC_TESTS, *self.engine_tests)
         pipe = subprocess.PIPE
-        self._server = start_module(self.folder, "drydock.mutation.warm", *STATIC, *self.tests, stdin=pipe, stderr=pipe)
+        self._server = start_module(self.folder, "drydock.mutation.fork_server", *tests, stdin=pipe, stderr=pipe)
         self._running = 0
         self._live.add(self)
 
-    def __enter__(self) -> Copy:
+    def __enter__(self) -> Sandbox:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._live.discard(self)
-        self.interrupt()
+        self.interrupt_run()
         self._server.communicate()
-        self._scratch.cleanup()
+        self._temporary.cleanup()
 
-    def interrupt(self) -> None:
-        """Have the tests that run take away what they made, and end."""
+    def interrupt_run(self) -> None:
+        """Interrupt the tests that run, so that they clean up and end."""
         if self._running:
             os.kill(self._running, signal.SIGINT)
 
     @classmethod
     def interrupt_all(cls) -> None:
-        """Do so for all copies that there are."""
-        for copy in [*cls._live]:
-            copy.interrupt()
+        """Interrupt the tests of all sandboxes."""
+        for sandbox in [*cls._live]:
+            sandbox.interrupt_run()
 
-    def failed(self, *arguments: str) -> str:
-        """Run pytest until a test fails, and return its id; "" when none does.
+    def first_failure(self, *arguments: str) -> tuple[str, str]:
+        """Run pytest until a test fails, and return the test's id and pytest's report; "" twice if none fails.
 
-        :raises DrydockError: it ran no test.
+        :raises DrydockError: pytest ran no test.
         """
-        status, said = self.run("-x", "-rfE", *arguments)
-        found = re.search(r"^(?:FAILED|ERROR) (tests/\S+\[[^\]]*\]|\S+)|^drydock: (left behind)", said, re.MULTILINE)
+        status, output = self.run_tests("-x", "-rfE", *arguments)
+        failure = re.search(
+            r"^(?:FAILED|ERROR) (tests/\S+\[[^\]]*\]|\S+)|^drydock: (left behind)", output, re.MULTILINE
+        )
         if status is None:
-            return f"the limit of {LIMIT:g} s"
-        if status == 1 and found:
-            return found[1] or found[2]
+            return f"timeout after {TIMEOUT:g} s", output
+        if status == 1 and failure:
+            return failure[1] or failure[2], output
         if status:
-            raise DrydockError(f"{' '.join(arguments)}: exit {status}\n{said[-2000:]}")
-        return ""
+            raise DrydockError(f"{' '.join(arguments)}: exit {status}\n{output[-2000:]}")
+        return "", ""
 
-    def run(self, *arguments: str) -> tuple[int | None, str]:
-        """Run pytest and return its exit status and what it printed; no status where it was ended at the limit."""
+    def run_tests(self, *arguments: str) -> tuple[int | None, str]:
+        """Run pytest and return its exit status, None after a timeout, and its output."""
         assert self._server.stdin
         assert self._server.stdout
-        unkept = ["--no-history"] if "--on-engine" in arguments else []
-        quiet = ["-q", "--tb=no", "-p", "no:cacheprovider", *unkept]
+        unrecorded = ["--no-history"] if "--on-engine" in arguments else []
+        quiet = ["-q", "--tb=short", "-p", "no:cacheprovider", *unrecorded]
         print(json.dumps([str(self._output), *quiet, *arguments]), file=self._server.stdin, flush=True)
-        self._running = self._answer()
-        in_time = select.select([self._server.stdout], [], [], LIMIT)[0]
+        self._running = self._read_answer()
+        in_time = select.select([self._server.stdout], [], [], TIMEOUT)[0]
         if not in_time:
-            self.interrupt()
-        status = self._answer()
+            self.interrupt_run()
+        status = self._read_answer()
         self._running = 0
         return status if in_time else None, self._output.read_text(errors="replace")
 
-    def _answer(self) -> int:
+    def _read_answer(self) -> int:
         assert self._server.stdout
         answer = self._server.stdout.readline()
         if not answer:
-            raise DrydockError(f"what runs the tests has ended: {self._server.communicate()[1][-2000:]}")
+            raise DrydockError(f"the process that runs the tests has ended: {self._server.communicate()[1][-2000:]}")
         return int(answer)
 
 
-class Trial:
-    """The mutants of one example, tried in a copy of it.
+class Killers:
+    """Finds a test that kills a mutant of an example.
 
-    :ivar noticed: by file, how often each test noticed a mutant of it.
+    :param kills: which test killed which mutant earlier.
     """
 
-    def __init__(self, example: Example, copy: Copy) -> None:
+    def __init__(self, example: Example, sandbox: Sandbox, kills: dict[str, str]) -> None:
         self._example = example
-        self._copy = copy
+        self._sandbox = sandbox
+        self._earlier = kills
         self._users: dict[str, list[str]] = {}
-        self.noticed: dict[str, Counter[str]] = {}
+        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for mutant, test in kills.items():
+            self._counts[mutant.partition(":")[0]][test] += 1
 
-    def without(self) -> None:
-        """Run the tests without any fault.
+    def check_tests(self) -> None:
+        """Run the tests without a fault.
 
-        :raises DrydockError: one fails, so that they cannot tell.
+        :raises DrydockError: one fails, so it can't tell a mutant from the example.
         """
-        noticed = self._static() or self._copy.failed("--on-engine", *self._copy.tests)
-        if noticed:
-            raise DrydockError(f"{self._example.slug}: {noticed} fails without any fault")
+        slug = self._example.slug
+        test, report = self._run_static()
+        command = f"nox -s tests -- {' '.join(STATIC_TESTS)} -k '[{slug}]'"
+        if not test:
+            test, report = self._sandbox.first_failure("--on-engine", *self._sandbox.engine_tests)
+            command = f"nox -s examples -- {slug}"
+        if test:
+            reason = _failure_reason(report)
+            raise DrydockError(f"{slug}: {test} fails without any fault:\n{reason}\nFix this first; see: {command}")
 
-    def notices(self, mutant: Mutant) -> str:
-        """Return the id of a test that fails with the mutant in place of the file, or ""."""
-        with _changed(self._copy.place / mutant.path, mutant.text):
+    def find_killer(self, mutant: Mutant) -> str:
+        """Return the id of a test that fails while the mutant replaces its file, or ""."""
+        with _file_content(self._sandbox.example_folder / mutant.path, mutant.text):
             if mutant.claim:
-                return self._failing([f"{self._copy.tests[0]}::{mutant.claim}"])
-            found = self._static()
-        if found:
-            return found
+                return self._failing_twice([f"{self._sandbox.engine_tests[0]}::{mutant.claim}"])
+            killer = self._run_static()[0]
+        if killer:
+            return killer
         if mutant.path not in self._users:
-            self._users[mutant.path] = self._using(mutant.path)
-        counts = self.noticed.setdefault(mutant.path, Counter())
-        users = sorted(self._users[mutant.path], key=lambda test: -counts[test])
-        with _changed(self._copy.place / mutant.path, mutant.text):
-            found = self._failing(users)
-        counts[found] += 1
-        return found
+            self._users[mutant.path] = self._find_users(mutant.path)
+        counts, earlier = self._counts[mutant.path], self._earlier.get(str(mutant))
+        users = sorted(self._users[mutant.path], key=lambda test: (test != earlier, -counts[test]))
+        with _file_content(self._sandbox.example_folder / mutant.path, mutant.text):
+            killer = self._failing_twice(users)
+        counts[killer] += 1
+        return killer
 
-    def _failing(self, tests: Sequence[str]) -> str:
-        """Return the id of a test that fails, and fails once more: on a busy machine, one may do so by chance."""
+    def _failing_twice(self, tests: Sequence[str]) -> str:
+        """Return the id of a test that fails twice: once may be chance on a busy machine."""
         left = [*tests]
-        while left and (found := self._copy.failed("--on-engine", *left)):
-            again = [found] if found in left else left
-            if self._copy.failed("--on-engine", *again):
-                return found
+        while left and (killer := self._sandbox.first_failure("--on-engine", *left)[0]):
+            again = [killer] if killer in left else left
+            if self._sandbox.first_failure("--on-engine", *again)[0]:
+                return killer
             left = [test for test in left if test not in again]
         return ""
 
-    def _static(self) -> str:
-        return self._copy.failed("-k", f"[{self._example.slug}]", *STATIC)
+    def _run_static(self) -> tuple[str, str]:
+        return self._sandbox.first_failure("-k", f"[{self._example.slug}]", *STATIC_TESTS)
 
-    def _using(self, path: str) -> list[str]:
-        """Return the tests that use the file: those that fail where it is spoilt, and those that name it.
+    def _find_users(self, path: str) -> list[str]:
+        """Return the tests that use a file: those that fail with it spoilt, and those that name it.
 
-        One that names it may well wait for its failure, and pass.
+        A test that names a file may expect it to fail, and pass with it spoilt.
         """
-        results = self._copy.folder / "results.json"
-        with _changed(self._copy.place / path, SPOILT):
-            self._copy.run("--on-engine", f"--results={results}", *self._copy.tests)
-        found = json.loads(results.read_text(encoding="utf-8"))
-        failed = [each["test"] for each in found if each["outcome"] == "failed"]
-        named = [f"{self._copy.tests[0]}::{test}" for test in naming(self._example, path)]
+        results = self._sandbox.folder / "results.json"
+        with _file_content(self._sandbox.example_folder / path, SPOILT):
+            self._sandbox.run_tests("--on-engine", f"--results={results}", *self._sandbox.engine_tests)
+        outcomes = {result["test"]: result["outcome"] for result in json.loads(results.read_text(encoding="utf-8"))}
+        failed = [test for test, outcome in outcomes.items() if outcome == "failed"]
+        named = [f"{self._sandbox.engine_tests[0]}::{test}" for test in tests_naming(self._example, path)]
         return [*dict.fromkeys([*named, *failed])]
 
 
 @contextlib.contextmanager
-def _changed(file: Path, text: str) -> Iterator[None]:
-    """While this context lasts, a file has another text."""
+def _file_content(file: Path, text: str) -> Iterator[None]:
     before = file.read_bytes()
     file.write_text(text, encoding="utf-8")
     try:
@@ -201,110 +220,158 @@ def _changed(file: Path, text: str) -> Iterator[None]:
         file.write_bytes(before)
 
 
-def score(example: Example, known: Score | None = None, top: Path = ROOT, *, again: bool = False) -> Score:
-    """Try the example's mutants and return what became of them.
-
-    :param known: what became of them before. Where neither the example nor its test has changed since, only those are
-        tried again that survived: they may be equivalent now, or be noticed by a check of files.
-    :param again: try also what would be noticed again, by :class:`Noticed`.
-    :raises DrydockError: its tests fail without any fault, so that they cannot tell; or see :func:`listed`.
-    """
-    own, equivalent = listed_mutants(example, top)
-    every = [*derive_mutants(example), *own]
-    excused = tuple(str(mutant) for mutant in every if mutant.name in equivalent)
-    tried = [mutant for mutant in every if mutant.name not in equivalent]
-    unchanged = known and (known.digest, known.tried) == (example.digest(readme=False), len(every))
-    if known and unchanged and set(known.equivalent) <= set(excused):  # else, what was excused was never tried
-        tried = [mutant for mutant in tried if str(mutant) in known.survivors]
-    survivors = _survivors(example, tried, top, again=again) if tried else ()
-    killed = len(every) - len(excused) - len(survivors)
-    return Score(example.digest(readme=False), len(every), killed, excused, survivors)
+def _failure_reason(report: str) -> str:
+    """Return the end of pytest's failure report, without the summary below it."""
+    failures = re.split(r"^=+ (?:FAILURES|ERRORS) =+\n", report, flags=re.MULTILINE)[-1]
+    lines = re.split(r"^=+ (?:short test summary|warnings summary)", failures, flags=re.MULTILINE)[0].splitlines()
+    return "\n".join(lines[-REASON_LINES:])
 
 
-def _survivors(example: Example, tried: Iterable[Mutant], top: Path, *, again: bool) -> tuple[str, ...]:
-    survivors = []
-    memory = Noticed(example, top)
-    before = {mutant: "" if again else memory.by(mutant) for mutant in tried}
-    left = [mutant for mutant, test in before.items() if not test]
-    if not left:
-        return ()
-    with Copy(example, top) as copy:
-        trial = Trial(example, copy)
-        for mutant, test in before.items():
-            trial.noticed.setdefault(mutant.path, Counter())[test] += 1
-        trial.without()
-        for mutant in left:
-            noticed = trial.notices(mutant)
-            print_status(f"examples/{example.slug}/{mutant}: {f'noticed by {noticed}' if noticed else 'SURVIVED'}")
-            memory.keep(mutant, noticed)
-            survivors += [] if noticed else [str(mutant)]
-    return tuple(survivors)
-
-
-def naming(example: Example, path: str) -> list[str]:
-    """Return the tests of the example that name the file; most do not name the one that is built by default."""
+def tests_naming(example: Example, path: str) -> list[str]:
+    """Return the names of the example's tests that name the file; most don't name the one that is built by default."""
     text = example.test.read_text(encoding="utf-8")
-    found = [
+    tests = [
         node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     ]
     name = PurePosixPath(path).name
     wanted = re.compile(rf"\b{re.escape('compose' if name == 'compose.yaml' else name)}(?![\w.-])")
-    return [node.name for node in found if wanted.search(ast.get_source_segment(text, node) or "")]
+    return [node.name for node in tests if wanted.search(ast.get_source_segment(text, node) or "")]
+
+
+class Trial:
+    """The mutants of one example, and their results so far.
+
+    :param previous: the score before. While the example and its test are unchanged, what it counts as killed stays so.
+    :param again: try the killed mutants as well.
+    :raises MalformedError: see :func:`drydock.model.mutants.split_mutants`.
+    :ivar left: the mutants still to try: survivors and new ones first.
+    """
+
+    def __init__(
+        self, example: Example, previous: Score | None = None, top: Path = ROOT, *, again: bool = False
+    ) -> None:
+        self.example = example
+        self._top = top
+        self._digest = example.digest(readme=False)
+        self._to_try, self._equivalent = split_mutants(example, top)
+        self._earlier = dict(previous.kills) if previous else {}
+        self._kills = self._still_killed(previous) if previous and not again else {}
+        self._survivors: set[str] = set()
+        self.left = [mutant for mutant in self._to_try if str(mutant) not in self._kills]
+        self.left.sort(key=lambda mutant: str(mutant) in self._earlier)
+
+    def _still_killed(self, previous: Score) -> dict[str, str]:
+        if previous.digest != self._digest:
+            return {}
+        killed = self._earlier
+        if is_current(previous, self.example, self._top):
+            # Older scores don't name the tests: each mutant that didn't survive was killed by one of them.
+            mutants = (str(mutant) for mutant in self._to_try)
+            killed = {mutant: killed.get(mutant, "") for mutant in mutants if mutant not in previous.survivors}
+        return {str(mutant): killed[str(mutant)] for mutant in self._to_try if str(mutant) in killed}
+
+    @property
+    def score(self) -> Score:
+        """The score so far. Until no mutant is left, it counts fewer than there are, and isn't current."""
+        survivors = tuple(str(mutant) for mutant in self._to_try if str(mutant) in self._survivors)
+        equivalent = tuple(map(str, self._equivalent))
+        kills = {mutant: test for mutant, test in self._kills.items() if test}
+        tried = len(self._kills) + len(survivors) + len(equivalent)
+        return Score(self._digest, tried, len(self._kills), equivalent, survivors, kills)
+
+    def run(self, on_result: Callable[[Trial], None] = lambda trial: None) -> Score:
+        """Try the mutants that are left and return the score.
+
+        :param on_result: called after each mutant.
+        :raises DrydockError: a test fails without any fault, or pytest runs none.
+        """
+        if not self.left:
+            return self.score
+        with Sandbox(self.example, self._top) as sandbox:
+            killers = Killers(self.example, sandbox, self._earlier)
+            print_status(f"{self.example.slug}: the tests run without a fault first")
+            killers.check_tests()
+            while self.left:
+                mutant = self.left[0]
+                killer = killers.find_killer(mutant)
+                print_status(
+                    f"examples/{self.example.slug}/{mutant}: {f'killed by {killer}' if killer else 'SURVIVED'}"
+                )
+                if killer:
+                    self._kills[str(mutant)] = killer
+                else:
+                    self._survivors.add(str(mutant))
+                del self.left[0]
+                on_result(self)
+        return self.score
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Try the mutants of the examples named, or of all; return 1 if one survives."""
-    given = _given(arguments)
+    """Try the mutants of the examples named, or of all; return 1 if one survives or can't be tried."""
+    options = _parse_arguments(arguments)
     try:
-        picked = examples.pick_examples(given.slugs, examples.load_examples())
+        picked = examples.pick_examples(options.slugs, examples.load_examples())
         scores = load_scores()
-        on = choose.get_engine()
+        trials = [Trial(example, scores.get(example.slug), again=options.all) for example in picked]
+        engine = choose.get_engine()
     except DrydockError as error:
         print_status(str(error))
         return 1
-    wrong: list[str] = []
-    lock = threading.Lock()
+    problems = _run_trials(trials, engine, options.workers)
+    for trial in trials:
+        problems += [f"survived: examples/{trial.example.slug}/{survivor}" for survivor in trial.score.survivors]
+    for problem in problems:
+        print_status(problem)
+    return 1 if problems else 0
 
-    def one(example: Example) -> None:
+
+def _run_trials(trials: Sequence[Trial], engine: Engine, workers: int) -> list[str]:
+    """Run trials, the longest first, report the progress, and return the errors."""
+    errors: list[str] = []
+
+    def run_trial(trial: Trial) -> None:
         try:
-            found = score(example, None if given.all else scores.get(example.slug), again=given.all)
+            score = trial.run(_save_score)
         except DrydockError as error:
-            wrong.append(str(error))
+            errors.append(str(error))
             return
-        with lock:  # what is found is kept at once: the whole takes hours
-            save_scores({**load_scores(), example.slug: found})
-            resources.prune_images(on, until=OLD)
-        print_status(
-            f"{example.slug}: {found.tried} mutants, {found.killed} killed, {len(found.equivalent)} equivalent"
-        )
-        wrong.extend(f"survived: examples/{example.slug}/{survivor}" for survivor in found.survivors)
+        _save_score(trial)
+        resources.prune_images(engine, until=PRUNE_AGE)
+        counts = f"{score.killed} killed, {len(score.equivalent)} equivalent"
+        print_status(f"{trial.example.slug}: {score.tried} mutants, {counts}, {len(score.survivors)} survived")
 
-    # The longest first, so that none is left over at the end.
-    picked = sorted(picked, key=lambda example: -len(derive_mutants(example)))
-    with ThreadPoolExecutor(given.workers) as pool:
-        done = [pool.submit(one, example) for example in picked]
+    total = sum(len(trial.left) for trial in trials)
+    with ThreadPoolExecutor(workers) as pool:
+        jobs: set[Future[None]] = {
+            pool.submit(run_trial, trial) for trial in sorted(trials, key=lambda trial: -len(trial.left))
+        }
         try:
-            for each in done:
-                each.result()
+            while jobs:
+                done, jobs = wait(jobs, PROGRESS_INTERVAL, FIRST_EXCEPTION)
+                for job in done:
+                    job.result()
+                if jobs:
+                    print_status(f"{total - sum(len(trial.left) for trial in trials)} of {total} mutants tried")
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            Copy.interrupt_all()
+            Sandbox.interrupt_all()
             raise
-    for line in wrong:
-        print_status(line)
-    return 1 if wrong else 0
+    return errors
 
 
-def _given(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="nox -s mutants --", description="Put small faults into copies of examples.")
+def _save_score(trial: Trial) -> None:
+    with host.file_lock(host.cache_folder() / "mutation-scores.lock"):
+        save_scores({**load_scores(), trial.example.slug: trial.score})
+
+
+def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="nox -s mutants --", description="Run tests against mutants of examples.")
     parser.add_argument("slugs", nargs="*", metavar="slug", help="only these examples")
-    parser.add_argument(
-        "--all", action="store_true", help="try also what was noticed before, with nothing changed since"
-    )
-    parser.add_argument("--workers", type=int, default=1, help="how many examples at a time")
+    parser.add_argument("--all", action="store_true", help="also try mutants that were killed before")
+    parser.add_argument("--workers", type=int, default=1, help="number of examples at a time")
     return parser.parse_intermixed_args(arguments)
 
 
 if __name__ == "__main__":
-    exit_on_signals()
+    host.exit_on_signals()
     sys.exit(main(sys.argv[1:]))
