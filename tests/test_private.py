@@ -1,4 +1,4 @@
-"""The private engine's mirror: its port may be taken before it has it. No engine; the registry is a small server."""
+"""The private engine's mirror, daemon, and state, without an engine: the registry and the daemon are small programs."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def _machine(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("taken", [0, 3])
-def test_a_port_that_is_taken_is_chosen_anew(machine, taken):
-    """Whoever takes the port between its choice and its use, the mirror gets another, and soon."""
+def test_the_mirror_takes_another_port(machine, taken):
+    """If another program takes the port between its choice and its use, the mirror soon gets another one."""
     machine.taken = taken
     began = time.monotonic()
 
@@ -82,19 +82,19 @@ def test_a_port_that_is_taken_is_chosen_anew(machine, taken):
     assert time.monotonic() - began < private.TIMEOUT / 2
 
 
-def test_a_registry_that_gets_no_port_is_told_of(machine):
-    """It is not tried for ever, nor waited for: the message has what the registry said."""
+def test_a_registry_without_a_port_is_an_error(machine):
+    """After some tries, the message has the end of the registry's log; nothing waits for the timeout."""
     machine.taken = 99
     began = time.monotonic()
 
-    with pytest.raises(EngineError, match=r"(?s)the local registry does not answer:.*Address already in use"):
+    with pytest.raises(EngineError, match=r"(?s)the local registry doesn't answer; .*Address already in use"):
         private._start_mirror(ENGINE_SPECS[PREFERRED_SPEC])
     assert len(machine.ports) == private.PORT_TRIES
     assert time.monotonic() - began < private.TIMEOUT / 2
 
 
 def test_a_daemon_that_does_not_answer_is_ended(tmp_path, monkeypatch):
-    """It would answer later, when nobody waits for it, behind a socket that others may open."""
+    """Left alone, it could answer later, on a socket that other users can open."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     daemon = private.engine_folder() / f"root-{ENGINE_SPECS[PREFERRED_SPEC].suite}" / "usr" / "sbin" / "dockerd"
     daemon.parent.mkdir(parents=True)
@@ -105,11 +105,36 @@ def test_a_daemon_that_does_not_answer_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(private, "TIMEOUT", 0.5)
     started = []
     monkeypatch.setattr(
-        private, "_log_tail", lambda name: started.extend(private._engine_processes()) or "its last words"
+        private, "_log_tail", lambda name: started.extend(private._list_processes()) or "its last words"
     )
 
-    with pytest.raises(EngineError, match=r"does not answer; its log ends:\nits last words"):
+    with pytest.raises(EngineError, match=r"doesn't answer; its log ends:\nits last words"):
         private._start_daemon(ENGINE_SPECS[PREFERRED_SPEC], "")
     assert len(started) == 1
-    assert private._engine_processes() == []
+    assert private._list_processes() == []
     assert not (private.engine_folder() / "state.json").exists()
+
+
+def test_the_state_of_a_newer_checkout_is_an_error(tmp_path, monkeypatch):
+    """A state file that names an unknown engine gives a message with the way out, before any process is ended."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    private.engine_folder().mkdir(parents=True)
+    state = private.engine_folder() / "state.json"
+    state.write_text('{"kind": "docker-99.1", "mirror": ""}')
+    (private.engine_folder() / "before.json").write_text("{}")
+    monkeypatch.setattr(private, "_list_processes", lambda: pytest.fail("processes are looked for"))
+
+    with pytest.raises(EngineError, match=r"state\.json: another checkout started .*'docker-99\.1'.*engine -- stop"):
+        private._end_leftovers()
+    assert state.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "[[[", '{"kind": 3}'])
+def test_a_broken_state_file_counts_as_none(tmp_path, monkeypatch, text):
+    """Nothing is known of an engine whose state file is broken: it is cleaned up as the default one."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    private.engine_folder().mkdir(parents=True)
+    (private.engine_folder() / "state.json").write_text(text)
+
+    assert private._read_state() == {}
+    assert private._last_spec() == ENGINE_SPECS[PREFERRED_SPEC]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from drydock.engine.private import stand_ins
-from drydock.errors import EngineError
+from drydock.errors import EngineError, MalformedError
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -46,7 +46,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def stamped(folder: Path, recipe: str) -> Path:
     """Return the stamp of a complete build."""
     stamp = folder / "stand-ins.json"
-    digests = dict.fromkeys(stand_ins.REFERENCES, DIGEST)
+    digests = dict.fromkeys(stand_ins.list_references(), DIGEST)
     stamp.write_text(json.dumps({"recipe": recipe, "digests": digests}), encoding="utf-8")
     return stamp
 
@@ -62,16 +62,36 @@ def test_upstream_version(version: str, upstream: str) -> None:
 
 def test_each_stand_in_is_listed_once() -> None:
     """References and targets are unique, and each has one source of its version."""
-    assert (
-        len(set(stand_ins.REFERENCES)) == len({each.target for each in stand_ins.STAND_INS}) == len(stand_ins.STAND_INS)
-    )
-    assert all(bool(each.package) != bool(each.version) for each in stand_ins.STAND_INS)
+    images = stand_ins.list_stand_ins()
+    assert len({image.reference for image in images}) == len({image.target for image in images}) == len(images)
+    assert all(bool(image.package) != bool(image.version) for image in images)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{,", r"docker-bake\.json:1: "),
+        ("{}", r"docker-bake\.json: it has no variable\.STAND_INS\.default"),
+        ('{"variable": {"STAND_INS": []}}', r"docker-bake\.json: it has no variable"),
+        ('{"variable": {"STAND_INS": {"default": [{"target": 1}]}}}', r"default\[0\] lacks the key 'reference'"),
+    ],
+)
+def test_a_broken_list_is_located(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str) -> None:
+    """A fault in docker-bake.json is an error with the file's name, and not before the list is needed."""
+    (tmp_path / "docker-bake.json").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(stand_ins, "RECIPE", tmp_path)
+    stand_ins.list_stand_ins.cache_clear()
+    try:
+        with pytest.raises(MalformedError, match=message):
+            stand_ins.list_stand_ins()
+    finally:
+        stand_ins.list_stand_ins.cache_clear()
 
 
 def test_every_target_is_a_stage() -> None:
     """The Dockerfile has a stage for each."""
     stages = (stand_ins.RECIPE / "Dockerfile").read_text(encoding="utf-8")
-    assert [each.target for each in stand_ins.STAND_INS if f" AS {each.target}\n" not in stages] == []
+    assert [image.target for image in stand_ins.list_stand_ins() if f" AS {image.target}\n" not in stages] == []
 
 
 def test_digest_depends_on_every_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +136,7 @@ def test_a_build_needs_mmdebstrap(mirror: str, tmp_path: Path) -> None:
 
 def test_a_failed_command_shows_its_end(tmp_path: Path) -> None:
     """The error has the command and the last lines that it printed, and no more."""
-    with pytest.raises(EngineError, match="failed with status 3") as caught:
+    with pytest.raises(EngineError, match="failed, exit 3") as caught:
         stand_ins._run_command(["sh", "-c", "seq 100; exit 3"], {"PATH": "/usr/bin:/bin"}, tmp_path)
     assert "\n100" in str(caught.value)
     assert "\n70\n" not in str(caught.value)

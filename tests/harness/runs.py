@@ -160,7 +160,7 @@ class Second:
         self._data = home / f"data-{kind.name}"
         self._data.mkdir()
         apart = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        apart += ["--propagation", "slave", "sh", "-c", _SECOND, str(root / kind.root)]
+        apart += ["--propagation", "slave", "sh", "-c", _SECOND, str(root / kind.folder)]
         with (home / "daemon.log").open("wb") as log:
             self._apart = subprocess.Popen(
                 [*apart, *specs.daemon_command(kind, home, mirror)],

@@ -1,9 +1,9 @@
-"""The private engine: a real Docker Engine from Debian's packages, for a machine on which no engine answers.
+"""The private engine: a Docker Engine from Debian's packages, for a machine on which no other engine answers.
 
-Its programs live in a folder of their own, made by mmdebstrap. In a mount namespace that folder's ``usr`` is laid over
-the host's, so that dockerd finds its own libraries while host paths keep their names and bind mounts work. The host
-itself is untouched but for what a Docker Engine must have there, the bridge and the firewall's chains; both go when it
-stops. Everything else is under the user's cache directory.
+mmdebstrap unpacks its programs into a folder. In a mount namespace, that folder's ``usr`` covers the host's: dockerd
+finds its libraries, host paths keep their names, and bind mounts work. On the host, the engine changes only what every
+Docker Engine changes, bridges and firewall chains, and :func:`stop_engine` removes these. All files are in the user's
+cache directory.
 """
 
 from __future__ import annotations
@@ -21,49 +21,55 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from drydock import store
 from drydock.engine.client import Engine, connect_engine
 from drydock.engine.private import host_network, specs, stand_ins
 from drydock.engine.private.specs import ENGINE_SPECS, FALLBACK_SPEC, PREFERRED_SPEC, EngineSpec
-from drydock.errors import EngineError
+from drydock.errors import EngineError, MalformedError, did_you_mean
 from drydock.host import cache_folder, file_lock, print_status, wait_until
 
-#: Seconds for the daemon to answer after its start, for which it reads its build cache: one of tens of gigabytes takes
-#: more than a minute. And to end when asked, for which it stops every container.
+#: Seconds for the daemon to answer after its start: reading a build cache of tens of gigabytes takes over a minute.
+#: Also for it to end after SIGTERM: it stops every container first.
 TIMEOUT = 180.0
-#: How many ports are tried for the mirror: another program may take one between its choice and its use.
+#: Seconds for killed processes to end.
+KILL_TIMEOUT = 10.0
+#: How many ports the mirror tries: another program may take a port between its choice and its use.
 PORT_TRIES = 5
-#: Longest path of a Unix socket that Linux takes.
+#: Longest path of a Unix socket on Linux.
 MAX_SOCKET_PATH = 107
-#: Programs that may belong to the private engine; anything else is never signalled.
+#: Lines of a log, or of a failed command's stderr, in a message.
+TAIL_LINES = 15
+#: Programs of the private engine. Others are never signalled.
 PROGRAMS = (
     *("dockerd", "containerd", "containerd-shim-runc-v2", "docker-proxy", "docker-registry", "runc"),
     *("podman", "conmon", "netavark", "aardvark-dns"),
 )
 
-# $0 is the engine's folder of programs. Mounts made on the host later still appear inside ("slave"), none comes out.
+# $0 is the programs folder. "slave" lets later mounts of the host in, and none out.
 _ENTER = 'mount --bind "$0/usr" /usr && mount --bind "$0/etc/alternatives" /etc/alternatives && exec "$@"'
-# For Podman, whose settings are in /etc, a folder is laid over that first. Its networks' names are in /run/containers,
-# which has to be its own: with those of an engine that was killed, its name server would not start.
-_OVER_ETC = (
+# Podman's settings are in /etc, so an overlay goes there first. Podman's networks are in /run/containers, which has to
+# be empty: with the networks of a killed engine, its name server doesn't start.
+_OVERLAY_ETC = (
     'mount -t overlay -o lowerdir=/etc,upperdir="$0/../etc",workdir="$0/../etc.work" overlay /etc'
     " && mkdir -p /run/containers && mount -t tmpfs tmpfs /run/containers"
 )
 
 
 def engine_folder() -> Path:
-    """Return the private engine's folder."""
+    """Return the private engine's folder; it may not exist yet."""
     return cache_folder() / "engine"
 
 
 def why_unavailable() -> str:
-    """Return why no private engine can be started on this machine, or ""."""
+    """Return the reason why a private engine can't start on this machine, or ""."""
     if sys.platform != "linux":
         return f"a private engine needs Linux, and this is {platform.system()}"
     if os.geteuid() != 0:
         return "a private engine needs root, and you are not root"
     if not shutil.which("apt-get"):
-        return "a private engine is made from Debian's packages, and there is no apt-get"
+        return "a private engine needs Debian's packages, and there is no apt-get"
     if len(str(engine_folder() / "docker.sock")) > MAX_SOCKET_PATH:
         return f"the path {engine_folder()}/docker.sock is too long for a socket; set XDG_CACHE_HOME to a shorter one"
     return ""
@@ -80,10 +86,10 @@ def running_engine() -> Engine | None:
 
 
 def start_engine(name: str = "") -> Engine:
-    """Start the private engine, unless it runs, and see to its base images. Only one start at a time does the work.
+    """Start the private engine and build its stand-ins, unless this is done. A lock keeps out other processes.
 
-    :param name: one of `KINDS`; another kind that runs is stopped first. Without it, any kind that runs will do.
-    :raises EngineError: a step failed; the message has the last lines of what it printed.
+    :param name: a key of `ENGINE_SPECS`; another private engine that runs is stopped first. "" takes any that runs.
+    :raises EngineError: a step failed; the message has the end of its output.
     """
     with _engine_lock():
         engine = running_engine()
@@ -92,10 +98,10 @@ def start_engine(name: str = "") -> Engine:
             engine = None
         if engine is None:
             _end_leftovers()
-            kind = _fetch_programs(ENGINE_SPECS[name or PREFERRED_SPEC], fallback=not name)
-            _write_client(kind)
-            mirror = "" if _docker_hub_answers() else _start_mirror(kind)
-            _start_daemon(kind, mirror)
+            spec = _ensure_programs(ENGINE_SPECS[name or PREFERRED_SPEC], fallback=not name)
+            _write_client(spec)
+            mirror = "" if _docker_hub_answers() else _start_mirror(spec)
+            _start_daemon(spec, mirror)
             engine = connect_engine(_client_environment(), private=True, mirror=mirror)
         if engine.mirror:
             stand_ins.ensure_stand_ins(
@@ -105,9 +111,9 @@ def start_engine(name: str = "") -> Engine:
 
 
 def stop_engine() -> None:
-    """Stop the private engine and take away what it left on the host: processes, bridges, firewall chains."""
+    """Stop the private engine and remove its traces on the host: processes, bridges, firewall chains."""
     with _engine_lock():
-        if not _engine_processes() and not (engine_folder() / "before.json").exists():
+        if not _list_processes() and not _file("before.json").exists():
             print_status("no private engine runs")
         else:
             _stop_daemon()
@@ -123,110 +129,119 @@ def _stop_daemon() -> None:
 
 
 def remove_engine() -> None:
-    """Stop the private engine and delete all its files, base images and recorded state included."""
+    """Stop the private engine and delete its files, images, and the history of test runs."""
     if engine_folder().exists():
         stop_engine()
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(engine_folder())
-        for name in ("history", "ledger", "locks", "proofs"):
+        for name in ("ledger", "locks", "proofs"):
             shutil.rmtree(cache_folder() / name, ignore_errors=True)
-        for name in ("engine.lock", "history.lock", "ledger.lock"):
+        for name in ("engine.lock", "ledger.lock"):
             (cache_folder() / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             cache_folder().rmdir()
     print_status("private engine: removed")
 
 
+def _file(name: str) -> Path:
+    return engine_folder() / name
+
+
 def _client_environment() -> dict[str, str]:
-    path = f"{engine_folder()}/client:{os.environ.get('PATH', os.defpath)}"
-    kind = ENGINE_SPECS.get(_read_state().get("kind", PREFERRED_SPEC), ENGINE_SPECS[PREFERRED_SPEC])
-    address = {
-        "DOCKER_HOST": f"unix://{engine_folder()}/docker.sock",
-        "DOCKER_CONFIG": str(engine_folder() / "client"),
-        "PATH": path,
+    spec = ENGINE_SPECS.get(_read_state().get("kind", PREFERRED_SPEC), ENGINE_SPECS[PREFERRED_SPEC])
+    return {
+        "DOCKER_HOST": f"unix://{_file('docker.sock')}",
+        "DOCKER_CONFIG": str(_file("client")),
+        "PATH": f"{_file('client')}:{os.environ.get('PATH', os.defpath)}",
+        **spec.client_variables,
     }
-    return {**address, **kind.client}
 
 
-def _write_client(kind: EngineSpec) -> None:
-    """Debian's client and its plugins run on the host as they are: they ask for an older libc than Debian 12 has."""
-    client = engine_folder() / "client"
+def _write_client(spec: EngineSpec) -> None:
+    """Link Debian's client and its plugins: they run outside the mount namespace too, also on Debian 12's libc."""
+    client = _file("client")
     client.mkdir(parents=True, exist_ok=True)
-    usr = _programs_folder(kind) / "usr"
+    usr = _programs_folder(spec) / "usr"
     (client / "docker").unlink(missing_ok=True)
     (client / "docker").symlink_to(usr / "bin/docker")
     (client / "config.json").write_text(json.dumps({"cliPluginsExtraDirs": [f"{usr}/libexec/docker/cli-plugins"]}))
 
 
-def _programs_folder(kind: EngineSpec) -> Path:
-    return engine_folder() / kind.root
+def _programs_folder(spec: EngineSpec) -> Path:
+    return _file(spec.folder)
 
 
-def _fetch_programs(kind: EngineSpec, *, fallback: bool) -> EngineSpec:
-    """Make the folder of the engine's programs, unless it is there, and return the kind of engine that it has.
+def _ensure_programs(spec: EngineSpec, *, fallback: bool) -> EngineSpec:
+    """Make the programs folder of `spec`, unless it exists. Return the spec whose folder it is.
 
-    :param fallback: take the second kind where the packages of `kind` cannot be had.
+    :param fallback: use `FALLBACK_SPEC` if the packages of `spec` aren't available.
     """
-    if _programs_folder(kind).is_dir():
-        return kind
+    if _programs_folder(spec).is_dir():
+        return spec
     if not shutil.which("mmdebstrap"):
-        print_status("installing mmdebstrap (Debian's packages), which makes the engine's folder of programs")
+        print_status("installing mmdebstrap (Debian's packages), which unpacks the engine's programs")
         _install_packages("mmdebstrap", "debian-archive-keyring")
-    print_status(f"fetching {kind.name} from Debian {kind.suite} into {_programs_folder(kind)}")
-    fresh = engine_folder() / "root.new"
-    shutil.rmtree(fresh, ignore_errors=True)
-    # A mirror may be frozen, and its Release file past its date. Signatures are still checked.
-    options = ["--variant=minbase", "--aptopt=Acquire::Check-Valid-Until false", f"--include={kind.include}"]
-    command = ["mmdebstrap", *options, kind.suite, str(fresh)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    print_status(f"fetching {spec.name} from Debian {spec.suite} into {_programs_folder(spec)}")
+    candidate = _file("root.new")
+    shutil.rmtree(candidate, ignore_errors=True)
+    # A snapshot of Debian's mirror can be past its expiry date. Signatures are still checked.
+    options = ["--variant=minbase", "--aptopt=Acquire::Check-Valid-Until false", f"--include={spec.all_packages}"]
+    done = _run_captured(["mmdebstrap", *options, spec.suite, str(candidate)])
     if done.returncode == 0:
-        fresh.rename(_programs_folder(kind))
-        return kind
-    said = "\n".join(done.stderr.strip().splitlines()[-15:])
-    if not fallback or kind.name == FALLBACK_SPEC:
-        raise EngineError(f"mmdebstrap failed on Debian {kind.suite}:\n{said}")
-    print_status(f"Debian {kind.suite} cannot be had: {said.splitlines()[-1] if said else 'no reason given'}")
-    return _fetch_programs(ENGINE_SPECS[FALLBACK_SPEC], fallback=False)
+        candidate.rename(_programs_folder(spec))
+        return spec
+    stderr = _last_lines(done.stderr)
+    if not fallback or spec.name == FALLBACK_SPEC:
+        raise EngineError(f"mmdebstrap can't unpack Debian {spec.suite}; its output ends:\n{stderr}")
+    print_status(f"Debian {spec.suite} isn't available: {stderr.splitlines()[-1] if stderr else 'no reason given'}")
+    return _ensure_programs(ENGINE_SPECS[FALLBACK_SPEC], fallback=False)
 
 
 def _install_packages(*packages: str) -> None:
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    _run_captured(["apt-get", "update"], env)  # the installation shows whether its failure matters
     command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
-    for line in (["apt-get", "update"], command):
-        done = subprocess.run(line, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = _run_captured(command, env)
     if done.returncode:
-        raise EngineError(f"{' '.join(command)} failed:\n{done.stderr.strip()[-2000:]}")
+        raise EngineError(f"{' '.join(command)} failed; its output ends:\n{_last_lines(done.stderr)}")
+
+
+def _run_captured(command: Sequence[str], env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+def _last_lines(text: str) -> str:
+    return "\n".join(text.strip().splitlines()[-TAIL_LINES:])
 
 
 def _docker_hub_answers() -> bool:
-    """Ask Docker Hub for a small image's manifest, without an engine."""
-    command = [str(engine_folder() / "client/docker"), "manifest", "inspect", "busybox:1.37"]
+    """Return whether Docker Hub serves a small image's manifest. This needs no engine."""
+    command = [str(_file("client") / "docker"), "manifest", "inspect", "busybox:1.37"]
     env = {**os.environ, **_client_environment(), "DOCKER_HOST": "unix:///nonexistent"}
     try:
-        return (
-            subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=15).returncode == 0
-        )
+        done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=15)
     except subprocess.TimeoutExpired:
         return False
+    return done.returncode == 0
 
 
-def _start_mirror(kind: EngineSpec) -> str:
-    """Start the local registry that stands in for Docker Hub, and return its ``host:port``.
+def _start_mirror(spec: EngineSpec) -> str:
+    """Start the local registry that replaces Docker Hub, and return its ``host:port``.
 
-    :raises EngineError: it does not answer; the message has the end of its log.
+    :raises EngineError: it doesn't answer; the message has the end of its log.
     """
     for _ in range(PORT_TRIES):
         mirror = _free_port()
-        pid = _spawn_program(kind, ["docker-registry", "serve", str(_registry_settings(mirror))], "registry")
+        pid = _spawn_program(spec, ["docker-registry", "serve", str(_registry_settings(mirror))], "registry")
         if _registry_answers(pid, f"http://{mirror}/v2/"):
             return mirror
         if not _has_ended(pid):
             break
-    raise EngineError(f"the local registry does not answer:\n{_log_tail('registry')}")
+    raise EngineError(f"the local registry doesn't answer; its log ends:\n{_log_tail('registry')}")
 
 
 def _registry_answers(pid: int, address: str) -> bool:
-    """Wait until the registry answers, and say whether it does. One whose port was taken has ended: it is another's."""
+    """Wait for the registry, and return whether it answers. If it has ended, another program answers on its port."""
     return wait_until(lambda: _has_ended(pid) or _http_answers(address), TIMEOUT) and not _has_ended(pid)
 
 
@@ -237,7 +252,7 @@ def _free_port() -> str:
 
 
 def _registry_settings(mirror: str) -> Path:
-    storage = engine_folder() / "mirror/registry"
+    storage = _file("mirror") / "registry"
     storage.mkdir(parents=True, exist_ok=True)
     settings = {
         "version": "0.1",
@@ -245,31 +260,31 @@ def _registry_settings(mirror: str) -> Path:
         "storage": {"filesystem": {"rootdirectory": str(storage)}, "delete": {"enabled": True}},
         "http": {"addr": mirror},
     }
-    place = engine_folder() / "mirror/registry.json"
-    place.write_text(json.dumps(settings))
-    return place
+    path = _file("mirror") / "registry.json"
+    path.write_text(json.dumps(settings))
+    return path
 
 
-def _start_daemon(kind: EngineSpec, mirror: str) -> None:
-    before = engine_folder() / "before.json"
-    if not before.exists():
-        before.write_text(json.dumps(host_network.read_network(lambda *command: _run_inside(kind, *command))))
-    (engine_folder() / "state.json").write_text(json.dumps({"mirror": mirror, "kind": kind.name}))
-    pid = _spawn_program(kind, specs.daemon_command(kind, engine_folder(), mirror), "daemon", over_etc=kind.podman)
-    (engine_folder() / "daemon.pid").write_text(str(pid))
+def _start_daemon(spec: EngineSpec, mirror: str) -> None:
+    if not _file("before.json").exists():
+        network = host_network.read_network(lambda *command: _run_inside(spec, *command))
+        store.save_json(_file("before.json"), network)
+    store.save_json(_file("state.json"), {"mirror": mirror, "kind": spec.name})
+    pid = _spawn_program(spec, specs.daemon_command(spec, engine_folder(), mirror), "daemon", overlay_etc=spec.podman)
+    _file("daemon.pid").write_text(str(pid))
     wait_until(lambda: _daemon_answers() or _has_ended(pid), TIMEOUT)
     if not _daemon_answers():
-        said = _log_tail("daemon")
-        _stop_daemon()  # left to itself it would answer later, with a socket that is not the owner's alone
-        raise EngineError(f"{kind.name} does not answer; its log ends:\n{said}")
-    (engine_folder() / "docker.sock").chmod(0o600)
+        log = _log_tail("daemon")
+        _stop_daemon()  # or it could answer later, on a socket that other users can open
+        raise EngineError(f"{spec.name} doesn't answer; its log ends:\n{log}")
+    _file("docker.sock").chmod(0o600)
 
 
-def _spawn_program(kind: EngineSpec, command: Sequence[str], name: str, *, over_etc: bool = False) -> int:
-    """Start a program of the engine that outlives this one, with its log in a file, and return its process ID."""
-    with (engine_folder() / f"{name}.log").open("wb") as log:
+def _spawn_program(spec: EngineSpec, command: Sequence[str], name: str, *, overlay_etc: bool = False) -> int:
+    """Start a program that outlives this process, with its log in a file, and return its process ID."""
+    with _file(f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
-            _namespace_command(kind, command, over_etc=over_etc),
+            _namespace_command(spec, command, overlay_etc=overlay_etc),
             env={**os.environ, "PATH": specs.PATH},
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -277,78 +292,92 @@ def _spawn_program(kind: EngineSpec, command: Sequence[str], name: str, *, over_
             stderr=log,
             start_new_session=True,
         )
-    process.returncode = 0  # nobody here waits for it, and Python need not warn that it goes on
+    process.returncode = 0  # it outlives this process: mark it as reaped, or Popen raises a ResourceWarning
     return process.pid
 
 
-def _run_inside(kind: EngineSpec, *command: str) -> str:
-    """Run a program of the engine's folder and return what it printed; "" when it fails."""
-    env = {**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    done = subprocess.run(
-        _namespace_command(kind, command), env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
+def _run_inside(spec: EngineSpec, *command: str) -> str:
+    """Run a program of the programs folder and return its output, or "" if it fails."""
+    done = _run_captured(_namespace_command(spec, command), {**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
     return done.stdout if done.returncode == 0 else ""
 
 
-def _namespace_command(kind: EngineSpec, command: Sequence[str], *, over_etc: bool = False) -> list[str]:
-    """Return the command that runs `command` in a mount namespace of the engine. Its process ID stays the same."""
-    script = f"{_OVER_ETC} && {_ENTER}" if over_etc else _ENTER
-    return ["unshare", "--mount", "--propagation", "slave", "sh", "-c", script, str(_programs_folder(kind)), *command]
+def _namespace_command(spec: EngineSpec, command: Sequence[str], *, overlay_etc: bool = False) -> list[str]:
+    """Return a command that runs `command` in a mount namespace with the engine's programs, under one process ID."""
+    script = f"{_OVERLAY_ETC} && {_ENTER}" if overlay_etc else _ENTER
+    return ["unshare", "--mount", "--propagation", "slave", "sh", "-c", script, str(_programs_folder(spec)), *command]
 
 
 def _end_leftovers() -> None:
-    """End what is left of the private engine and clean the host's network of it."""
-    for pid in _engine_processes():
+    """Kill the remaining processes of the private engine, and restore the host's network."""
+    spec = _last_spec()
+    for pid in _list_processes():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    if not wait_until(lambda: not _engine_processes(), 10.0):
-        raise EngineError(f"these processes of the private engine do not end: {_engine_processes()}")
-    before = engine_folder() / "before.json"
+    if not wait_until(lambda: not _list_processes(), KILL_TIMEOUT):
+        raise EngineError(f"these processes of the private engine survive SIGKILL: {_list_processes()}")
+    before = _file("before.json")
     if before.exists():
-        kind = ENGINE_SPECS[_read_state().get("kind", PREFERRED_SPEC)]
-        if _programs_folder(kind).is_dir():
-            host_network.restore_network(json.loads(before.read_text()), lambda *command: _run_inside(kind, *command))
+        if _programs_folder(spec).is_dir():
+            network = store.load_json(dict[str, Any], before, before, "delete it and restart the machine")
+            host_network.restore_network(network, lambda *command: _run_inside(spec, *command))
         before.unlink()
     for name in ("docker.sock", "daemon.pid", "dockerd.pid", "state.json"):
-        (engine_folder() / name).unlink(missing_ok=True)
+        _file(name).unlink(missing_ok=True)
 
 
-def _engine_processes() -> list[int]:
-    """Return the processes of the private engine: its programs, and whatever they started, containers included."""
-    places = [place for folder in ("*bin", "lib/podman") for place in engine_folder().glob(f"root-*/usr/{folder}/*")]
-    programs = {_file_identity(place) for place in places if place.name in PROGRAMS}
+def _last_spec() -> EngineSpec:
+    """Return the spec of the engine that runs, or that ran last without being stopped.
+
+    :raises EngineError: another checkout started an engine that this one doesn't have.
+    """
+    name = _read_state().get("kind", PREFERRED_SPEC)
+    if name not in ENGINE_SPECS:
+        raise EngineError(
+            f"{_file('state.json')}: another checkout started the private engine {name!r}, which this one doesn't have"
+            f"{did_you_mean(name, ENGINE_SPECS)}. Stop it from that checkout, or update this one and stop it here: "
+            "nox -s engine -- stop"
+        )
+    return ENGINE_SPECS[name]
+
+
+def _list_processes() -> list[int]:
+    """Return the process IDs of the private engine's programs and of all their descendants, containers included."""
+    paths = [path for folder in ("*bin", "lib/podman") for path in engine_folder().glob(f"root-*/usr/{folder}/*")]
+    programs = {_file_identity(path) for path in paths if path.name in PROGRAMS}
     parents = {}
-    found = set()
+    family = set()
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
             if state != "Z":
                 parents[int(folder.name)] = int(parent)
                 if _file_identity(folder / "exe") in programs:
-                    found.add(int(folder.name))
-    fresh = found
-    while fresh:
-        fresh = {pid for pid, parent in parents.items() if parent in fresh} - found
-        found = found | fresh
-    return sorted(found)
+                    family.add(int(folder.name))
+    generation = family
+    while generation:
+        generation = {pid for pid, parent in parents.items() if parent in generation} - family
+        family = family | generation
+    return sorted(family)
 
 
 def _file_identity(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _has_ended(pid: int) -> bool:
-    """Say whether the process has ended. One that awaits its parent has."""
+    """Return whether the process has ended. A zombie has."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     return True
 
 
 def _daemon_pid() -> int:
+    """Return the daemon's process ID, or 0. The recorded one counts only if it is a process of the engine."""
     with contextlib.suppress(OSError, ValueError):
-        pid = int((engine_folder() / "daemon.pid").read_text())
-        return pid if pid in _engine_processes() else 0
+        pid = int(_file("daemon.pid").read_text())
+        return pid if pid in _list_processes() else 0
     return 0
 
 
@@ -356,7 +385,7 @@ def _daemon_answers() -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(5)
         with contextlib.suppress(OSError):
-            probe.connect(str(engine_folder() / "docker.sock"))
+            probe.connect(str(_file("docker.sock")))
             probe.sendall(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
             return probe.recv(64).startswith((b"HTTP/1.0 200", b"HTTP/1.1 200"))
     return False
@@ -371,13 +400,13 @@ def _http_answers(address: str) -> bool:
 
 
 def _log_tail(name: str) -> str:
-    return "\n".join((engine_folder() / f"{name}.log").read_text(errors="replace").splitlines()[-15:])
+    return _last_lines(_file(f"{name}.log").read_text(errors="replace"))
 
 
 def _read_state() -> dict[str, str]:
-    with contextlib.suppress(OSError, ValueError):
-        state: dict[str, str] = json.loads((engine_folder() / "state.json").read_text())
-        return state
+    """Return the mirror and the name of the engine that was started last; empty if no engine was, or it was stopped."""
+    with contextlib.suppress(MalformedError):
+        return store.load_json(dict[str, str], _file("state.json"), _file("state.json"))
     return {}
 
 

@@ -1,26 +1,26 @@
-"""What a Docker Engine changes in the host's network, and its undoing: bridges, firewall chains, forwarding."""
+"""The changes that a Docker Engine makes to the host's network, and how to undo them: bridges, firewall, forwarding."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-#: Runs a command of the engine's own programs and returns what it printed; "" when it failed.
+#: Runs one of the engine's programs and returns its output, or "" if it failed.
 Run = Callable[..., str]
 
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 BRIDGE = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}|veth[0-9a-f]{7}")
-#: How a rule of an engine is known: by its chains, by its bridges, or as the guard of a port published on loopback.
+#: Rules of an engine: they name its chains or bridges, or protect a port that is published on loopback.
 RULE = re.compile(rf"\bDOCKER|{BRIDGE.pattern}|-d (?:127\.0\.0\.1/32|::1/128) ! -i lo .* -j DROP")
 FIREWALLS = ("iptables", "ip6tables")
 TABLES = ("raw", "mangle", "nat", "filter")
 
 
 def read_network(run: Run) -> dict[str, Any]:
-    """Return the state of the host's network as far as an engine touches it, before the engine starts."""
+    """Return the links, forwarding, and firewall rules of the host. Call it before the engine starts."""
     return {
         "links": _list_links(run),
         "forwarding": FORWARDING.read_text().strip(),
@@ -29,10 +29,7 @@ def read_network(run: Run) -> dict[str, Any]:
 
 
 def restore_network(before: dict[str, Any], run: Run) -> None:
-    """Take away the bridges and firewall rules that came since `before` and are an engine's.
-
-    Rules of others, made since or earlier, stay.
-    """
+    """Remove the bridges and firewall rules that an engine added since `before`. Other rules stay."""
     for wall in FIREWALLS:
         for table in TABLES:
             _restore_table(run, wall, table, before["rules"][f"{wall} {table}"])
@@ -54,20 +51,26 @@ def _list_rules(run: Run, wall: str, table: str) -> list[str]:
     return run(wall, "-t", table, "-S").splitlines()
 
 
-def _restore_table(run: Run, wall: str, table: str, before: list[str]) -> None:
-    fresh = [rule for rule in _list_rules(run, wall, table) if rule not in before]
-    chains = [rule.split()[1] for rule in fresh if rule.startswith("-N DOCKER")]
-    for rule in fresh:
-        if rule.startswith("-A ") and RULE.search(rule):
-            run(wall, "-t", table, "-D", *_split_rule(rule)[1:])
-    for chain in chains:
-        run(wall, "-t", table, "-F", chain)
-    for chain in chains:
-        run(wall, "-t", table, "-X", chain)
-    for rule in before:
-        if rule.startswith("-P ") and any(now.startswith(rule.rsplit(" ", 1)[0] + " ") for now in fresh):
-            run(wall, "-t", table, *rule.split())
+def _restore_table(run: Run, wall: str, table: str, before: Sequence[str]) -> None:
+    added = [rule for rule in _list_rules(run, wall, table) if rule not in before]
+    chains = [rule.split()[1] for rule in added if rule.startswith("-N DOCKER")]
+    doomed = [rule for rule in added if rule.startswith("-A ") and RULE.search(rule)]
+    commands = [
+        *(["-D", *_split_rule(rule)[1:]] for rule in doomed),
+        *(["-F", chain] for chain in chains),
+        *(["-X", chain] for chain in chains),
+        *(policy.split() for policy in _changed_policies(before, added)),
+    ]
+    for command in commands:
+        run(wall, "-t", table, *command)
+
+
+def _changed_policies(before: Sequence[str], added: Sequence[str]) -> list[str]:
+    """Return the policies (``-P FORWARD ACCEPT``) of `before` whose chains have another one now."""
+    changed = {rule.split()[1] for rule in added if rule.startswith("-P ")}
+    return [rule for rule in before if rule.startswith("-P ") and rule.split()[1] in changed]
 
 
 def _split_rule(rule: str) -> list[str]:
-    return [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', rule)]
+    """Split a rule into arguments. A comment in quotation marks is one argument."""
+    return [argument.strip('"') for argument in re.findall(r'"[^"]*"|\S+', rule)]

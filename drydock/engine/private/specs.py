@@ -1,4 +1,4 @@
-"""The kinds of private engine: what each is made from, and how its daemon is set up and started."""
+"""The private engines: the packages of each, and the settings and command of its daemon."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-#: Where an engine's programs are, inside its own view of /usr.
+#: The PATH inside the mount namespace.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _CLIENT = ("docker-cli", "docker-buildx", "docker-compose")
@@ -18,12 +18,12 @@ _HOST = ("docker-registry", "iptables", "iproute2", "ca-certificates", "procps")
 
 @dataclass(frozen=True)
 class EngineSpec:
-    """One kind of private engine. Each keeps images and containers of its own; one runs at a time.
+    """A private engine. Each has separate images and containers; only one runs at a time.
 
     :ivar name: the key of its evidence.
-    :ivar suite: the Debian suite whose packages it is made from.
-    :ivar packages: these packages, beside the client's and those that every kind needs.
-    :ivar settings: of dockerd, beside those that every kind has.
+    :ivar suite: the Debian suite of its packages.
+    :ivar packages: its packages, without those that every engine needs.
+    :ivar settings: additional settings of dockerd.
     """
 
     name: str
@@ -37,27 +37,24 @@ class EngineSpec:
         return "podman" in self.packages
 
     @property
-    def root(self) -> str:
-        """The name of the folder of its programs. Kinds made from the same packages share it."""
+    def folder(self) -> str:
+        """The name of its programs folder. Engines with the same packages share it."""
         return f"root-{self.suite}" + ("-podman" if self.podman else "")
 
     @property
-    def include(self) -> str:
-        """The packages, as mmdebstrap takes them."""
+    def all_packages(self) -> str:
+        """Its packages and those that every engine needs, separated by commas."""
         return ",".join((*self.packages, *_CLIENT, *_HOST))
 
     @property
-    def client(self) -> dict[str, str]:
-        """What its client's environment holds beside the address of the engine.
-
-        Podman's service has no BuildKit, and builds what the client's older protocol sends it.
-        """
+    def client_variables(self) -> dict[str, str]:
+        """Additional environment variables of the client. Podman's service has no BuildKit: use the classic builder."""
         return {"DOCKER_BUILDKIT": "0"} if self.podman else {}
 
 
 ENGINE_SPECS = {
-    kind.name: kind
-    for kind in (
+    spec.name: spec
+    for spec in (
         EngineSpec("docker-28.5", "forky"),
         EngineSpec("docker-28.5-containerd", "forky", settings={"features": {"containerd-snapshotter": True}}),
         EngineSpec("docker-26.1", "trixie"),
@@ -66,28 +63,28 @@ ENGINE_SPECS = {
         ),
     )
 }
-#: The kind that is started where none is asked for, and the one for when its packages cannot be had.
+#: The default, and the engine to use if its packages are not available.
 PREFERRED_SPEC, FALLBACK_SPEC = "docker-28.5", "docker-26.1"
 
 
-def daemon_command(kind: EngineSpec, home: Path, mirror: str) -> list[str]:
-    """Write the settings of the kind's daemon, and return its command.
+def daemon_command(spec: EngineSpec, home: Path, mirror: str) -> list[str]:
+    """Write the daemon's settings, and return its command.
 
     :param home: the private engine's folder.
-    :param mirror: ``host:port`` of the registry that stands in for Docker Hub, or "".
+    :param mirror: ``host:port`` of the registry that replaces Docker Hub, or "".
     """
-    return _podman_command(kind, home, mirror) if kind.podman else _dockerd_command(kind, home, mirror)
+    return _podman_command(spec, home, mirror) if spec.podman else _dockerd_command(spec, home, mirror)
 
 
-def _dockerd_command(kind: EngineSpec, home: Path, mirror: str) -> list[str]:
+def _dockerd_command(spec: EngineSpec, home: Path, mirror: str) -> list[str]:
     mirrors = {"registry-mirrors": [f"http://{mirror}"]} if mirror else {}
-    (home / "daemon.json").write_text(json.dumps({**kind.settings, **mirrors}))
-    options = [f"--config-file={home}/daemon.json", f"--data-root={home}/data-{kind.name}", f"--exec-root={home}/exec"]
+    (home / "daemon.json").write_text(json.dumps({**spec.settings, **mirrors}))
+    options = [f"--config-file={home}/daemon.json", f"--data-root={home}/data-{spec.name}", f"--exec-root={home}/exec"]
     return ["dockerd", *options, f"--pidfile={home}/dockerd.pid", f"--host=unix://{home}/docker.sock", "--group=root"]
 
 
-#: Podman asks for a million open files per container, as root on any machine. Where nobody may have so many, as within
-#: another container, the runtime would refuse; so it is asked for what there is.
+#: Lowers limits to those of the machine. As root, Podman asks for a million open files per container, and runc refuses
+#: that if the hard limit is lower, as it is inside another container.
 RUNC_WRAPPER = """\
 #!/usr/bin/perl
 my ($at) = grep { $ARGV[$_] eq "--bundle" } 0 .. $#ARGV;
@@ -106,17 +103,17 @@ exec "/usr/bin/runc", @ARGV;
 """
 
 
-def _podman_command(kind: EngineSpec, home: Path, mirror: str) -> list[str]:
-    """Podman reads its settings from /etc/containers: they go into the folder that is laid over /etc."""
+def _podman_command(spec: EngineSpec, home: Path, mirror: str) -> list[str]:
+    """Write Podman's settings into the upper folder of the overlay on /etc, and return the service's command."""
     settings = etc_folder(home) / "containers"
     shutil.rmtree(settings, ignore_errors=True)
-    shutil.copytree(home / kind.root / "etc/containers", settings)
+    shutil.copytree(home / spec.folder / "etc/containers", settings)
     plain = f'location = "{mirror}"\ninsecure = true\n'
     mirrored = f"[[registry.mirror]]\n{plain}[[registry]]\n{plain}" if mirror else ""
     (settings / "registries.conf").write_text(
         f'unqualified-search-registries = ["docker.io"]\n[[registry]]\nlocation = "docker.io"\n{mirrored}'
     )
-    data = home / f"data-{kind.name}"
+    data = home / f"data-{spec.name}"
     (settings / "storage.conf").write_text(
         f'[storage]\ndriver = "overlay"\ngraphroot = "{data}"\nrunroot = "{home}/exec/podman"\n'
     )
@@ -124,14 +121,14 @@ def _podman_command(kind: EngineSpec, home: Path, mirror: str) -> list[str]:
     runc.parent.mkdir(parents=True, exist_ok=True)
     runc.write_text(RUNC_WRAPPER)
     runc.chmod(0o755)
-    # runc, for crun refuses a host that has both versions of cgroups mounted.
+    # crun refuses a host with both versions of cgroups mounted; runc does not.
     (settings / "containers.conf").write_text(
         f'[engine]\nruntime = "{runc}"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
         f'tmp_dir = "{home}/exec/libpod"\nvolume_path = "{data}/volumes"\n'
         '[containers]\nlog_driver = "k8s-file"\n'
         f'[network]\nfirewall_driver = "nftables"\nnetwork_config_dir = "{data}/networks"\n'
     )
-    # Its builder looks for the runtime on the PATH.
+    # Podman's builder looks for the runtime on the PATH.
     return [
         "env",
         f"PATH={runc.parent}:{PATH}",
@@ -144,7 +141,7 @@ def _podman_command(kind: EngineSpec, home: Path, mirror: str) -> list[str]:
 
 
 def etc_folder(home: Path) -> Path:
-    """Return the folder that is laid over the host's /etc for Podman, made if need be."""
+    """Make the upper and work folders of the overlay on /etc, and return the upper one."""
     for name in ("etc", "etc.work"):
         (home / name).mkdir(exist_ok=True)
     return home / "etc"

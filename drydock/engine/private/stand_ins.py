@@ -1,12 +1,12 @@
-"""The private engine's base images: stand-ins for the official ones, for when Docker Hub is out of reach.
+"""Stand-ins: local rebuilds of official base images, for a private engine that can't reach Docker Hub.
 
-``base-images/`` holds the recipe, and its ``docker-bake.json`` the one list of what is built. The images are kept in
-the local registry that the private engine has as its mirror, so ``FROM python:3.13-slim`` finds them unchanged. Never
-call this for a user's own engine.
+``base-images/`` holds the recipe; its ``docker-bake.json`` lists the images. They are pushed to the local registry that
+the private engine uses as its mirror, so ``FROM python:3.13-slim`` finds them. Don't call this for a user's engine.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import http.client
 import json
@@ -18,17 +18,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from drydock import ROOT
+from drydock import ROOT, store
 from drydock.engine.client import STAND_IN_LABEL
-from drydock.errors import EngineError
+from drydock.errors import EngineError, MalformedError
 
 RECIPE = ROOT / "base-images"
-#: The authorities that this host trusts; a company's own is among them where its proxy inspects TLS.
+#: The certificate authorities that this host trusts, such as that of a company's TLS proxy.
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
-#: How many lines of a failed command its error shows.
+#: Lines of a failed command's output in its error.
 TAIL_LINES = 25
-#: What a registry is asked for: with none of these it would convert the manifest, and so change its digest.
+#: Accepted manifest types. Without them a registry converts the manifest, which changes its digest.
 MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json, "
     "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
@@ -40,9 +41,9 @@ class StandIn:
     """One image of the recipe.
 
     :ivar target: the stage of ``base-images/Dockerfile`` that builds it.
-    :ivar reference: the official reference it stands in for.
-    :ivar package: the Debian package whose version it has, or "".
-    :ivar version: the version it has, where no Debian package says.
+    :ivar reference: the official image's reference.
+    :ivar package: the Debian package that determines its version, or "".
+    :ivar version: its version if there is no such package.
     """
 
     target: str
@@ -51,28 +52,48 @@ class StandIn:
     version: str = ""
 
     @property
-    def mirrored(self) -> bool:
-        """Whether a mirror of Docker Hub serves it; the engine pulls the others by the mirror's own name."""
+    def on_docker_hub(self) -> bool:
+        """Whether a mirror of Docker Hub serves it. The engine pulls the others under the mirror's name."""
         return "/" not in self.reference
 
     @property
-    def name(self) -> str:
+    def mirror_name(self) -> str:
         """Its name and tag in the mirror."""
-        return f"library/{self.reference}" if self.mirrored else self.reference
+        return f"library/{self.reference}" if self.on_docker_hub else self.reference
 
 
-def _read_recipe() -> tuple[StandIn, ...]:
-    table = json.loads((RECIPE / "docker-bake.json").read_text(encoding="utf-8"))
-    return tuple(StandIn(**row) for row in table["variable"]["STAND_INS"]["default"])
+@dataclass(frozen=True)
+class _Stamp:
+    """The record of a complete build: the recipe's digest, and reference -> digest of its manifest."""
+
+    recipe: str
+    digests: Mapping[str, str]
 
 
-STAND_INS = _read_recipe()
-#: The official references for which there is a stand-in.
-REFERENCES = tuple(stand_in.reference for stand_in in STAND_INS)
+@functools.cache
+def list_stand_ins() -> tuple[StandIn, ...]:
+    """Return the images that ``docker-bake.json`` lists.
+
+    :raises MalformedError: the file can't be read, or isn't as it should be.
+    """
+    path = RECIPE / "docker-bake.json"
+    table = store.load_json(dict[str, Any], path, "base-images/docker-bake.json")
+    try:
+        rows = table["variable"]["STAND_INS"]["default"]
+        return store.build(tuple[StandIn, ...], rows, "variable.STAND_INS.default")
+    except (KeyError, TypeError):
+        raise MalformedError("base-images/docker-bake.json", 0, "it has no variable.STAND_INS.default") from None
+    except ValueError as error:
+        raise MalformedError("base-images/docker-bake.json", 0, str(error)) from None
+
+
+def list_references() -> list[str]:
+    """Return the references of the official images that have a stand-in."""
+    return [stand_in.reference for stand_in in list_stand_ins()]
 
 
 def recipe_digest() -> str:
-    """Return the sha256 of what decides what the stand-ins are: the recipe, the authorities, the machine."""
+    """Return the sha256 of everything that determines the stand-ins: recipe, certificate authorities, architecture."""
     digest = hashlib.sha256(platform.machine().encode())
     files = sorted(path for path in RECIPE.rglob("*") if path.is_file() and path.name != "README.md")
     for path in [*files, *([AUTHORITIES] if AUTHORITIES.exists() else [])]:
@@ -83,90 +104,88 @@ def recipe_digest() -> str:
 
 
 def ensure_stand_ins(
-    docker: Sequence[str], env: Mapping[str, str], mirror: str, storage: Path, say: Callable[[str], None]
+    docker: Sequence[str], env: Mapping[str, str], mirror: str, storage: Path, echo: Callable[[str], None]
 ) -> str:
-    """Make sure that the private engine's mirror holds every stand-in of this recipe, building them if it does not.
+    """Build and push the stand-ins of this recipe, unless the private engine's mirror has them all.
 
-    A build that is cut off leaves no stamp, so the next call builds again. When a build replaces older stand-ins, the
-    engine's copies of those are replaced as well. Only one call at a time may use the same `storage`.
+    A complete build leaves a stamp; without it, the next call builds again. The engine's copies of older stand-ins are
+    replaced too. Only one call at a time may use the same `storage`.
 
-    :param docker: the engine's client, as the first words of a command.
+    :param docker: the engine's client, as the first arguments of a command.
     :param env: the whole environment of the client.
-    :param mirror: ``host:port`` of the registry, plain http, without a login.
-    :param storage: a folder for the stamp and for the files of a build; the registry keeps its own elsewhere.
-    :param say: is told what takes long.
-    :returns: the recipe's digest, which every stand-in carries as a label.
-    :raises EngineError: something that a build needs is missing, or a command failed.
+    :param mirror: ``host:port`` of the registry, plain HTTP, without a login.
+    :param storage: a folder for the stamp and the files of a build.
+    :param echo: prints a line about a long step.
+    :returns: the recipe's digest, which is a label of every stand-in.
+    :raises EngineError: a build's requirement is missing, or a command failed.
     """
     recipe = recipe_digest()
     stamp = storage / "stand-ins.json"
     if not _is_complete(mirror, stamp, recipe):
         settings = {"MIRROR": mirror, "RECIPE": recipe, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
-        _build_stand_ins(docker, {**env, **settings}, storage, say)
+        _build_stand_ins(docker, {**env, **settings}, storage, echo)
         _retag_images(docker, env, mirror)
-        _write_stamp(stamp, recipe, {each.reference: _manifest_digest(mirror, each) for each in STAND_INS})
+        _write_stamp(stamp, recipe, {image.reference: _manifest_digest(mirror, image) for image in list_stand_ins()})
     _tag_unmirrored(docker, env, mirror, recipe)
     return recipe
 
 
 def _is_complete(mirror: str, stamp: Path, recipe: str) -> bool:
-    """Whether the registry still holds, image for image, what the stamp says a build of this recipe put there."""
+    """Return whether the registry has every image under the digest that the stamp of this recipe's build records."""
     try:
-        said = json.loads(stamp.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        build = store.load_json(_Stamp, stamp, stamp)
+    except MalformedError:
         return False
-    if said.get("recipe") != recipe:
+    if build.recipe != recipe:
         return False
-    return all(_manifest_digest(mirror, each) == said["digests"].get(each.reference) for each in STAND_INS)
+    return all(_manifest_digest(mirror, image) == build.digests.get(image.reference) for image in list_stand_ins())
 
 
 def _write_stamp(stamp: Path, recipe: str, digests: Mapping[str, str]) -> None:
     missing = [reference for reference, digest in digests.items() if not digest]
     if missing:
-        raise EngineError(f"the local registry does not have what was pushed to it: {', '.join(missing)}")
-    fresh = stamp.with_suffix(".new")
-    fresh.write_text(json.dumps({"recipe": recipe, "digests": digests}, indent=2) + "\n", encoding="utf-8")
-    fresh.replace(stamp)
+        raise EngineError(f"the local registry lacks images that were pushed to it: {', '.join(missing)}")
+    store.save_json(stamp, _Stamp(recipe, digests))
 
 
 def _manifest_digest(mirror: str, stand_in: StandIn) -> str:
-    """Return the digest of the stand-in's manifest in the registry, or "" if it has none."""
-    name, _, tag = stand_in.name.rpartition(":")
+    """Return the digest of the stand-in's manifest in the registry, or "" if it isn't there."""
+    name, _, tag = stand_in.mirror_name.rpartition(":")
     connection = http.client.HTTPConnection(mirror, timeout=10)
     try:
         connection.request("HEAD", f"/v2/{name}/manifests/{tag}", headers={"Accept": MANIFESTS})
         answer = connection.getresponse()
         return answer.getheader("Docker-Content-Digest", "") if answer.status == 200 else ""
     except (OSError, http.client.HTTPException) as error:
-        raise EngineError(f"the local registry at {mirror} does not answer: {error}") from error
+        raise EngineError(f"the local registry at {mirror} doesn't answer: {error}") from error
     finally:
         connection.close()
 
 
-def _build_stand_ins(docker: Sequence[str], env: Mapping[str, str], storage: Path, say: Callable[[str], None]) -> None:
-    """Make the root file system, build every stand-in on it and push them all."""
+def _build_stand_ins(docker: Sequence[str], env: Mapping[str, str], storage: Path, echo: Callable[[str], None]) -> None:
+    """Make Debian's root file system, build the stand-ins on it, and push them."""
     if not shutil.which("mmdebstrap", path=env.get("PATH")):
-        raise EngineError("base images are made from Debian's packages: install mmdebstrap")
+        raise EngineError("stand-ins are built from Debian's packages, and there is no mmdebstrap: install mmdebstrap")
     if not AUTHORITIES.exists():
         raise EngineError(f"there is no {AUTHORITIES}: install ca-certificates")
     with _build_folder(storage) as folder:
-        say("building the base images: root file system of debian:trixie-slim from Debian's packages")
-        packages = sorted({each.package for each in STAND_INS} - {"", "debian"})
+        echo("building the stand-ins: root file system of debian:trixie-slim from Debian's packages")
+        packages = sorted({image.package for image in list_stand_ins()} - {"", "debian"})
         _run_command(["sh", "rootfs.sh", ".", *packages], env, folder)
         _write_versions(folder)
-        say(f"building the base images: {len(STAND_INS)} stand-ins from packages of Debian and PyPI")
+        echo(f"building {len(list_stand_ins())} stand-ins from packages of Debian and PyPI")
         _run_command([*docker, "buildx", "bake", "--push", "--progress=plain"], env, folder)
 
 
 @contextmanager
 def _build_folder(storage: Path) -> Iterator[Path]:
-    """Yield a copy of the recipe, with the host's authorities, to build in. What an earlier build left goes first."""
+    """Yield a copy of the recipe, with the host's authorities, to build in. It replaces that of an earlier build."""
     folder = storage / "stand-ins.build"
     shutil.rmtree(folder, ignore_errors=True)
     try:
         shutil.copytree(RECIPE, folder)
         shutil.copyfile(AUTHORITIES, folder / AUTHORITIES.name)
-        # The modes end up in the images; they must not depend on the umask of whoever checked the recipe out.
+        # File modes end up in the images, so they must not depend on the umask of the checkout.
         for path in [folder, *folder.rglob("*")]:
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
         yield folder
@@ -175,45 +194,45 @@ def _build_folder(storage: Path) -> Iterator[Path]:
 
 
 def _write_versions(folder: Path) -> None:
-    """Tell bake what version each target has: Debian's where a package says, else the recipe's."""
+    """Write each target's version for bake: that of its Debian package, or the recipe's."""
     lines = (folder / "versions").read_text(encoding="utf-8").splitlines()
     packaged = dict(line.split() for line in lines)
-    versions = {each.target: each.version or upstream_version(packaged[each.package]) for each in STAND_INS}
+    versions = {image.target: image.version or upstream_version(packaged[image.package]) for image in list_stand_ins()}
     override = {"variable": {"VERSIONS": {"default": versions}}}
     (folder / "docker-bake.override.json").write_text(json.dumps(override), encoding="utf-8")
 
 
 def upstream_version(version: str) -> str:
-    """Return the upstream part of a Debian version: ``5:8.0.2-3+deb13u3`` is 8.0.2, ``2.8.3+ds1-2`` is 2.8.3."""
+    """Return the upstream part of a Debian version: 8.0.2 of ``5:8.0.2-3+deb13u3``, 2.8.3 of ``2.8.3+ds1-2``."""
     return re.split(r"[+~-]", version.partition(":")[2] or version)[0]
 
 
 def _retag_images(docker: Sequence[str], env: Mapping[str, str], mirror: str) -> None:
-    """Drop the names that the build left on the engine; what the engine had of older stand-ins becomes the new ones."""
+    """Move the engine's tags from older stand-ins to the new ones, and remove the tags that the build left."""
     listed = _run_command(
         [*docker, "image", "ls", "--filter", f"label={STAND_IN_LABEL}", "--format", "{{.Repository}}:{{.Tag}}"], env
     )
     older = set(listed.split())
-    for each in STAND_INS:
-        if each.reference in older:
-            _run_command([*docker, "tag", f"{mirror}/{each.name}", each.reference], env)
-    _run_command([*docker, "image", "rm", *(f"{mirror}/{each.name}" for each in STAND_INS)], env)
+    for image in list_stand_ins():
+        if image.reference in older:
+            _run_command([*docker, "tag", f"{mirror}/{image.mirror_name}", image.reference], env)
+    _run_command([*docker, "image", "rm", *(f"{mirror}/{image.mirror_name}" for image in list_stand_ins())], env)
 
 
 def _tag_unmirrored(docker: Sequence[str], env: Mapping[str, str], mirror: str, recipe: str) -> None:
-    """Give the engine, under their official names, the stand-ins that no mirror of Docker Hub can serve."""
+    """Pull the stand-ins that a mirror of Docker Hub can't serve, and tag them with their official references."""
     label = f"label={STAND_IN_LABEL}.recipe={recipe}"
     listed = _run_command([*docker, "image", "ls", "--filter", label, "--format", "{{.Repository}}:{{.Tag}}"], env)
-    for each in STAND_INS:
-        if not each.mirrored and each.reference not in listed.split():
-            source = f"{mirror}/{each.name}"
+    for image in list_stand_ins():
+        if not image.on_docker_hub and image.reference not in listed.split():
+            source = f"{mirror}/{image.mirror_name}"
             _run_command([*docker, "pull", "--quiet", source], env)
-            _run_command([*docker, "tag", source, each.reference], env)
+            _run_command([*docker, "tag", source, image.reference], env)
             _run_command([*docker, "image", "rm", source], env)
 
 
 def _run_command(command: Sequence[str], env: Mapping[str, str], folder: Path | None = None) -> str:
-    """Run a command and return what it printed; its errors go with its output."""
+    """Run a command and return its output, stderr included."""
     done = subprocess.run(
         command,
         cwd=folder,
@@ -226,5 +245,5 @@ def _run_command(command: Sequence[str], env: Mapping[str, str], folder: Path | 
     )
     if done.returncode:
         tail = "\n".join(done.stdout.strip().splitlines()[-TAIL_LINES:])
-        raise EngineError(f"{' '.join(command[:4])} ... failed with status {done.returncode}:\n{tail}")
+        raise EngineError(f"{' '.join(command[:4])} ... failed, exit {done.returncode}; its output ends:\n{tail}")
     return done.stdout
