@@ -7,7 +7,7 @@ import pytest
 from drydock import ROOT
 from drydock.errors import DrydockError, MalformedError, MissingError
 from drydock.model import example as examples, exercises
-from drydock.tasks import exercise as check
+from drydock.tasks import exercise as exercise_task
 
 KNOWN = exercises.load_exercises()
 
@@ -46,7 +46,7 @@ def test_what_is_there_stays(tmp_path):
 def test_a_folder_of_something_else(tmp_path):
     """A folder without any file of the example is refused before an engine is asked."""
     with pytest.raises(DrydockError, match="holds no file of the example cache-order"):
-        check.check_folder("cache-order", tmp_path)
+        exercise_task.check_folder("cache-order", tmp_path)
 
 
 def test_no_such_exercise():
@@ -79,7 +79,35 @@ def test_a_fault_that_fits_no_more(tmp_path):
         exercise.place(tmp_path)
 
 
-def test_what_is_asked_for_is_told(capsys):
-    """Without an example and a folder, the exercises are named."""
-    assert check.main(["check"]) == 1
-    assert "there are exercises on" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["check"], "the following arguments are required: SLUG, FOLDER"),
+        (["chek", "cache-order", "mine"], "invalid choice: 'chek' (choose from 'begin', 'check')"),
+    ],
+)
+def test_usage(arguments, message, capsys):
+    """Arguments that are missing or wrong are named; the help lists the examples with an exercise."""
+    with pytest.raises(SystemExit, match="2"):
+        exercise_task.main(arguments)
+    with pytest.raises(SystemExit, match="0"):
+        exercise_task.main(["--help"])
+    output = capsys.readouterr()
+
+    assert message in output.err
+    assert "cache-order" in output.out
+
+
+def test_an_exercise_begins_and_tells_the_next_command(tmp_path, capsys):
+    """The reader's copy is made, and the command that checks it is printed."""
+    folder = tmp_path / "mine"
+
+    assert exercise_task.main(["begin", "cache-order", str(folder)]) == 0
+    assert f"nox -s exercise -- check cache-order {folder}" in capsys.readouterr().out
+    assert (folder / "Dockerfile").is_file()
+
+
+def test_an_unknown_exercise_is_an_error(tmp_path, capsys):
+    """An example without an exercise ends with a message and exit status 1."""
+    assert exercise_task.main(["begin", "cache-oder", str(tmp_path / "mine")]) == 1
+    assert "did you mean cache-order?" in capsys.readouterr().out

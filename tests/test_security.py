@@ -239,4 +239,4 @@ def test_every_requirement_is_pinned_with_its_hashes():
     assert not [line for line in pins if not pinned.fullmatch(line)]
     assert installs == ['"--require-hashes", "--requirement", "requirements.txt"']
     assert "--require-hashes" in (ROOT / ".readthedocs.yaml").read_text()
-    assert all("==" in pin for pin in bootstrap._pins())
+    assert all("==" in pin for pin in bootstrap._read_pins())

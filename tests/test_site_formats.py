@@ -332,7 +332,7 @@ def test_an_exercise_is_shown_with_its_files(site):
     assert built.warnings == []
     assert "Who runs it? Not <code" in html
     assert 'href="_examples/greeting-exercise.zip"' in html
-    assert "`nox -s check -- greeting FOLDER`" in built.text("first.md")
+    assert "`nox -s exercise -- check greeting FOLDER`" in built.text("first.md")
     assert ("USER 0\n" in files["greeting-exercise"], "USER 0\n" in files["greeting"]) == (True, False)
 
 

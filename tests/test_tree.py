@@ -219,4 +219,4 @@ def test_registries_are_called_by_their_names():
 
 def test_the_door_opens_with_the_pinned_tools():
     """A machine without nox gets the versions of nox and uv that requirements.txt pins."""
-    assert [pin.partition("==")[0] for pin in bootstrap._pins()] == list(bootstrap.TOOLS)
+    assert [pin.partition("==")[0] for pin in bootstrap._read_pins()] == list(bootstrap.TOOLS)

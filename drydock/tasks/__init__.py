@@ -1,1 +1,1 @@
-"""What only nox calls."""
+"""The tasks of the noxfile that need code."""

@@ -1,6 +1,6 @@
-"""The way in for a machine that has Python and nothing else: makes an environment with nox and goes on in it.
+"""Bootstraps nox: creates a virtual environment with it, and runs the noxfile there.
 
-Only the standard library is at hand here.
+Uses the standard library only.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
 import venv
@@ -16,54 +15,36 @@ from pathlib import Path
 
 from drydock import ROOT
 
-#: What the environment holds, at the versions of requirements.txt.
+#: The packages of the environment, at the versions of requirements.txt.
 TOOLS = ("nox", "uv")
 
 
 def enter_nox(arguments: list[str]) -> None:
-    """Go on as ``nox ARGUMENTS`` in an environment that has nox, made first if need be. Does not return."""
-    if sys.version_info < (3, 11):  # noqa: UP036 (it is here to say so to an older Python)
-        sys.exit(f"drydock: Python 3.11 or later is needed, and this is {sys.version.split()[0]}")
-    home = ROOT / ".nox" / "door"
+    """Replace this process with ``nox ARGUMENTS``, in an environment that is created when needed."""
+    if sys.version_info < (3, 11):  # noqa: UP036 (an older Python is to get this message instead of a traceback)
+        sys.exit(f"drydock: Python 3.11 or later is needed; this is {sys.version.split()[0]}")
+    home = ROOT / ".nox" / "bootstrap"
     python = home / "bin" / "python"
-    pins = _pins()
     stamp = home / "pins"
+    pins = _read_pins()
     if not (python.exists() and stamp.is_file() and stamp.read_text() == " ".join(pins)):
-        print(f"drydock: making {home} with {', '.join(pins)}", flush=True)
-        _make(home, python, pins)
+        print(f"drydock: creating {home} with {', '.join(pins)}", flush=True)
+        _create_environment(home, python, pins)
         stamp.write_text(" ".join(pins))
     os.environ["PATH"] = f"{home / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     os.execv(python, [str(python), "-m", "nox", "--noxfile", str(ROOT / "noxfile.py"), *arguments])
 
 
-def _pins() -> list[str]:
+def _read_pins() -> list[str]:
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    return [found[0] for tool in TOOLS if (found := re.search(rf"^{tool}==[\w.]+", lines, re.MULTILINE))]
+    return [pin[0] for tool in TOOLS if (pin := re.search(rf"^{tool}==[\w.]+", lines, re.MULTILINE))]
 
 
-def _make(home: Path, python: Path, pins: list[str]) -> None:
-    if importlib.util.find_spec("ensurepip") is None:
-        _install_ensurepip()
+def _create_environment(home: Path, python: Path, pins: list[str]) -> None:
+    if importlib.util.find_spec("ensurepip") is None:  # Debian and Ubuntu package it separately
+        package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
+        sys.exit(f"drydock: this Python can't create virtual environments; run: sudo apt-get install {package}")
     venv.create(home, clear=True, with_pip=True)
-    done = subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pins], check=False
-    )
-    if done.returncode:
-        sys.exit(f"drydock: pip could not install {' '.join(pins)} from PyPI; its message stands above")
-
-
-def _install_ensurepip() -> None:
-    """Debian and Ubuntu keep the standard library's ensurepip in a package of its own."""
-    package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        sys.exit(f"drydock: this Python cannot make environments; run: sudo apt-get install {package}")
-    print(
-        f"drydock: installing {package} (Debian's packages), without which Python cannot make environments", flush=True
-    )
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.run(["apt-get", "update", "-qq"], env=env, check=False)
-    command = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", package]
-    if subprocess.run(command, env=env, check=False).returncode:
-        sys.exit(f"drydock: {' '.join(command)} failed; its message stands above")
-    # The modules of this very process were looked up before the package came: begin again.
-    os.execv(sys.executable, [sys.executable, *sys.argv])
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pins]
+    if subprocess.run(command, check=False).returncode:
+        sys.exit(f"drydock: pip could not install {' '.join(pins)} from PyPI; its message is above")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drydock.model import example as examples, exercises
-from drydock.tasks import exercise as check
+from drydock.tasks import exercise as exercise_task
 
 KNOWN = exercises.load_exercises()
 
@@ -15,7 +15,7 @@ def test_the_fault_is_told(page, tmp_path, engine):
     """While the fault is there, its claims fail."""
     exercise = KNOWN[page]
     exercises.begin_exercise(exercise.slug, tmp_path / "mine")
-    found = check.check_folder(exercise.slug, tmp_path / "mine", exercise.claims)
+    found = exercise_task.check_folder(exercise.slug, tmp_path / "mine", exercise.claims)
 
     assert {test: outcome for test, (outcome, _) in found.items()} == dict.fromkeys(exercise.claims, "failed")
 
@@ -24,5 +24,5 @@ def test_the_example_is_the_solution(tmp_path, engine, capsys):
     """The example as it is upholds its claims, in a folder of another name."""
     mine = examples.load_examples()["entrypoint-script"].copy_to(tmp_path).rename(tmp_path / "mine")
 
-    assert check.main(["check", "entrypoint-script", str(mine)]) == 0
+    assert exercise_task.main(["check", "entrypoint-script", str(mine)]) == 0
     assert "✗" not in capsys.readouterr().out

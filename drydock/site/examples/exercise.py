@@ -38,15 +38,15 @@ class ExerciseDirective(ExampleDirective):
         self.example(exercise.slug)
         link = nodes.inline("", f"{exercise.slug}-exercise.zip", drydock_target=_zip(exercise), drydock_download=True)
         get = nodes.paragraph("", "The files, with the fault in them: ")
-        get += [link, nodes.Text(". In a copy of this site's repository, "), _literal("begin", exercise, "FOLDER")]
-        get += [nodes.Text(" unpacks them, and "), _literal("check", exercise, "FOLDER")]
+        get += [link, nodes.Text(". In a copy of this site's repository, "), _command("begin", exercise)]
+        get += [nodes.Text(" unpacks them, and "), _command("check", exercise)]
         get += nodes.Text(" runs the claims of the example against your folder and says which of them hold.")
         task = nodes.paragraph("", "", *inline_nodes(exercise.task))
         return [nodes.container("", task, get, classes=["drydock-exercise"])]
 
 
-def _literal(session: str, exercise: Exercise, folder: str) -> nodes.literal:
-    return nodes.literal("", f"nox -s {session} -- {exercise.slug} {folder}")
+def _command(action: str, exercise: Exercise) -> nodes.literal:
+    return nodes.literal("", f"nox -s exercise -- {action} {exercise.slug} FOLDER")
 
 
 def _zip(exercise: Exercise) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: A search engine shows so much of a description.
 LENGTH = 200
-#: What is shown with a link to any page, where its address is known; made by ``nox -s card``.
+#: What is shown with a link to any page, where its address is known.
 PICTURE = "card.png"
 CARD = {
     "og:image": "",
