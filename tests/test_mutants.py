@@ -1,4 +1,4 @@
-"""Mutants: which faults follow from an example's files, and what becomes of them."""
+"""Mutants: their derivation from an example's files, and their trial."""
 
 from __future__ import annotations
 
@@ -89,72 +89,72 @@ def _hello(tmp_path):
     return example
 
 
-def _changes(found):
-    return {mutant.what: (mutant.line, mutant.text) for mutant in found}
+def _changes(derived):
+    return {mutant.what: (mutant.line, mutant.text) for mutant in derived}
 
 
 def test_every_instruction_is_dropped():
-    """Each instruction is dropped whole, with the lines that it goes on in; a comment and a heredoc are none."""
-    found = _changes(mutants.of_dockerfile("Dockerfile", DOCKERFILE))
-    dropped = [what for what in found if what.startswith("drop ")]
+    """Each instruction is dropped with its continuation lines; comments and heredocs are no instructions."""
+    changes = _changes(mutants.of_dockerfile("Dockerfile", DOCKERFILE))
+    dropped = [what for what in changes if what.startswith("drop ")]
 
     assert [what.split()[1] for what in dropped] == ["FROM", "COPY", "RUN", "RUN", "CMD", "ENTRYPOINT"]
-    assert found[dropped[2]] == (
+    assert changes[dropped[2]] == (
         4,
         "".join(DOCKERFILE.splitlines(keepends=True)[:3] + DOCKERFILE.splitlines(keepends=True)[6:]),
     )
-    assert "not" not in found[dropped[3]][1]
+    assert "not" not in changes[dropped[3]][1]
 
 
 def test_rules_for_a_dockerfile():
-    """A list becomes a line for a shell, a tag latest, and a COPY comes behind what follows it."""
-    found = _changes(mutants.of_dockerfile("Dockerfile", DOCKERFILE))
-    rest = {what: line for what, (line, _) in found.items() if not what.startswith("drop ")}
+    """An exec form becomes a shell form, a tag latest, and a COPY moves below the RUN that follows it."""
+    changes = _changes(mutants.of_dockerfile("Dockerfile", DOCKERFILE))
+    rest = {what: line for what, (line, _) in changes.items() if not what.startswith("drop ")}
 
     assert list(rest.values()) == [2, 3, 10]
-    assert "FROM debian:latest AS base\n" in found["latest in FROM debian:trixie-slim AS base"][1]
-    assert "RUN one \\\n    # a comment within\n    && two\nCOPY a /a\nRUN <<EOF" in found["move down COPY a /a"][1]
-    assert "\nCMD serve --name 'a b'\n" in found['shell form of CMD ["serve", "--name", "a b"]'][1]
+    assert "FROM debian:latest AS base\n" in changes["latest in FROM debian:trixie-slim AS base"][1]
+    assert "RUN one \\\n    # a comment within\n    && two\nCOPY a /a\nRUN <<EOF" in changes["move down COPY a /a"][1]
+    assert "\nCMD serve --name 'a b'\n" in changes['shell form of CMD ["serve", "--name", "a b"]'][1]
 
 
 def test_every_key_is_dropped():
-    """Each key of a Compose file is dropped with all that belongs to it, and nothing else."""
-    found = _changes(mutants.of_compose("compose.yaml", COMPOSE))
+    """Each key of a Compose file is dropped with its value, and nothing else."""
+    changes = _changes(mutants.of_compose("compose.yaml", COMPOSE))
 
-    assert [what for what in found if what.startswith("drop ")] == [
+    assert [what for what in changes if what.startswith("drop ")] == [
         *("drop services", "drop services.web", "drop services.web.build", "drop services.web.image"),
         *("drop services.web.ports", "drop services.web.depends_on", "drop services.web.depends_on.db"),
         *("drop services.web.depends_on.cache", "drop services.web.depends_on.cache.condition"),
         *("drop services.web.volumes", "drop services.web.healthcheck", "drop services.web.healthcheck.test"),
         *("drop volumes", "drop volumes.data"),
     ]
-    assert found["drop services.web.ports"] == (
+    assert changes["drop services.web.ports"] == (
         6,
         COMPOSE.replace('    ports:\n    # indented as the key is\n    - "127.0.0.1::80"\n', ""),
     )
-    assert found["drop services"][1] == "\nvolumes:\n  data:\n"
+    assert changes["drop services"][1] == "\nvolumes:\n  data:\n"
 
 
 def test_merge_keys_and_first_keys_of_items_are_dropped():
     """A merge key is dropped, and so is the first key of a list item, whose dash moves to the item's next key."""
-    found = _changes(mutants.of_compose("compose.yaml", LISTS))
+    changes = _changes(mutants.of_compose("compose.yaml", LISTS))
 
-    assert found["drop services.web.<<"] == (5, LISTS.replace("    <<: *user\n", ""))
-    assert found["drop services.web.volumes.type"] == (
+    assert changes["drop services.web.<<"] == (5, LISTS.replace("    <<: *user\n", ""))
+    assert changes["drop services.web.volumes.type"] == (
         7,
         LISTS.replace(
             "      - type: bind\n        # of the folder\n        source", "        # of the folder\n      - source"
         ),
     )
-    assert found["drop services.web.volumes.target"][1] == LISTS.replace("      - target: /only\n", "")
-    assert found["drop services.web.ports.published"][1] == LISTS.replace("    - published: 1\n", "")
-    assert "drop services.web.volumes.source" in found
+    assert changes["drop services.web.volumes.target"][1] == LISTS.replace("      - target: /only\n", "")
+    assert changes["drop services.web.ports.published"][1] == LISTS.replace("    - published: 1\n", "")
+    assert "drop services.web.volumes.source" in changes
 
 
 def test_what_is_no_longer_yaml_says_so():
     """A mutant whose file can't be read any more has this in its name; all others are YAML, in all examples."""
     assert "drop x-user (no longer YAML)" in _changes(mutants.of_compose("compose.yaml", LISTS))
-    derived = [mutant for each in examples.load_examples().values() for mutant in mutants.derive_mutants(each)]
+    derived = [mutant for example in examples.load_examples().values() for mutant in mutants.derive_mutants(example)]
     files = [mutant for mutant in derived if mutant.path.endswith(".yaml") and "no longer YAML" not in mutant.what]
 
     assert len(files) > 900
@@ -188,18 +188,18 @@ def test_keys_of_a_compose_file(text, keys):
 
 
 def test_rules_for_a_compose_file():
-    """A port is for everybody, a condition weaker, a volume without its name, an image the latest."""
-    found = _changes(mutants.of_compose("compose.yaml", COMPOSE))
-    rest = {what: line for what, (line, _) in found.items() if not what.startswith("drop ")}
+    """A port is published on all addresses, a condition is weaker, a volume anonymous, an image the latest."""
+    changes = _changes(mutants.of_compose("compose.yaml", COMPOSE))
+    rest = {what: line for what, (line, _) in changes.items() if not what.startswith("drop ")}
 
     assert list(rest.values()) == [5, 8, 10, 12, 14]
     for new in ("postgres:latest", '- "80"', "db: {condition: service_started}", "- /data"):
-        assert [what for what in rest if new in found[what][1]], new
+        assert [what for what in rest if new in changes[what][1]], new
     assert not [what for what in rest if "probe" in what]
 
 
-def test_own_mutants_are_listed(hello, tmp_path):
-    """What an example lists is a mutant of its own, at its line, with the claim that is to fail."""
+def test_mutants_are_listed(hello, tmp_path):
+    """A listed mutant has its line, and the claim that has to fail."""
     (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
         '[[hello.mutant]]\npath = "Dockerfile"\nold = "USER 1"\nnew = "USER 0"\nclaim = "test_user"\n'
         '[hello.equivalent]\n"Dockerfile: drop USER 1" = "it is so anyway"\n'
@@ -223,7 +223,7 @@ def test_own_mutants_are_listed(hello, tmp_path):
     ],
 )
 def test_a_wrong_list_is_malformed(hello, tmp_path, text, problem):
-    """A list that names what the example does not have is refused, so that it cannot outlive what it speaks of."""
+    """A list that names a mutant, file, or text that the example doesn't have is refused, so no entry gets stale."""
     (tmp_path / mutation_scores.MUTANTS_FILE).write_text(text)
 
     with pytest.raises(MalformedError, match=problem):
@@ -270,10 +270,10 @@ class _Sandbox:
 
     def run_tests(self, *arguments):
         """Without stopping at the first failure: the results are asked for."""
-        [results] = [each.partition("=")[2] for each in arguments if each.startswith("--results=")]
+        [results] = [argument.partition("=")[2] for argument in arguments if argument.startswith("--results=")]
         failed = self._fails(self.files())
-        found = [{"test": failed, "outcome": "failed"}] if failed else []
-        Path(results).write_text(json.dumps([*found, {"test": "t.py::test_other", "outcome": "passed"}]))
+        failures = [{"test": failed, "outcome": "failed"}] if failed else []
+        Path(results).write_text(json.dumps([*failures, {"test": "t.py::test_other", "outcome": "passed"}]))
         return bool(failed), ""
 
 
@@ -294,8 +294,8 @@ def _copies(monkeypatch):
     return call
 
 
-def test_tests_that_name_the_file_are_known(hello):
-    """A test that names the file uses it, also where it waits for its failure."""
+def test_a_test_that_names_a_file_uses_it(hello):
+    """A test that names a file uses it, even if it expects the file to fail."""
     assert runner.tests_naming(hello, "compose.yaml") == ["test_compose"]
     assert runner.tests_naming(hello, "Dockerfile.bad") == []
 
@@ -311,15 +311,15 @@ def _user(files):
 
 
 def test_a_score(hello, tmp_path, copies, capsys):
-    """What no test notices survives, with file and line; what changes nothing is not tried; the files stay."""
+    """Mutants that no test kills survive, with file and line; equivalent ones don't run; the files stay as they are."""
     (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
         '[hello.equivalent]\n"compose.yaml: drop services.web" = "nobody starts it"\n'
     )
     before = hello.digest(readme=False)
     copies(_user)
-    found = runner.Trial(hello, top=tmp_path).run()
+    score = runner.Trial(hello, top=tmp_path).run()
 
-    assert found == Score(
+    assert score == Score(
         before,
         tried=6,
         killed=1,
@@ -336,13 +336,13 @@ def test_a_score(hello, tmp_path, copies, capsys):
     assert hello.digest(readme=False) == before
 
 
-def test_what_survived_is_tried_again(hello, tmp_path, copies):
-    """Where nothing has changed, only survivors are tried again; where all is explained, no test runs at all."""
+def test_survivors_are_tried_again(hello, tmp_path, copies):
+    """While nothing changes, only survivors are tried again, without those that are now listed as equivalent."""
     made = copies(_user)
     first = runner.Trial(hello, top=tmp_path).run()
     (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
         "[hello.equivalent]\n"
-        + "".join(f"{json.dumps(each.name)} = 'why'\n" for each in mutants.derive_mutants(hello)[:2])
+        + "".join(f"{json.dumps(mutant.name)} = 'why'\n" for mutant in mutants.derive_mutants(hello)[:2])
     )
     made.clear()
     second = runner.Trial(hello, first, tmp_path).run()
@@ -355,8 +355,8 @@ def test_what_survived_is_tried_again(hello, tmp_path, copies):
     assert runner.Trial(hello, second, tmp_path).run().survivors == ("compose.yaml:1: drop services",)
 
 
-def test_what_was_excused_is_tried_when_it_is_no_more(hello, tmp_path, copies):
-    """A mutant that was never tried, because it was listed as equivalent, is not taken for one that was noticed."""
+def test_a_mutant_is_tried_once_it_is_not_listed_as_equivalent(hello, tmp_path, copies):
+    """A mutant that never ran, because it was listed as equivalent, doesn't count as killed later."""
     copies(_user)
     (tmp_path / mutation_scores.MUTANTS_FILE).write_text('[hello.equivalent]\n"Dockerfile: drop FROM a:1" = "why"\n')
     first = runner.Trial(hello, top=tmp_path).run()
@@ -462,8 +462,8 @@ def test_only_the_tests_that_use_a_file_are_run(hello, tmp_path, copies):
 
 
 @pytest.mark.parametrize("again", [True, False])
-def test_a_failure_by_chance_notices_nothing(hello, tmp_path, copies, again):
-    """What fails once has to fail again: else the tests that are left are asked."""
+def test_a_failure_by_chance_kills_nothing(hello, tmp_path, copies, again):
+    """A test that fails has to fail again to kill; otherwise the remaining tests run."""
     (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
         '[[hello.mutant]]\npath = "README.md"\nold = "FROM"\nnew = "BY"\n'
     )
@@ -480,8 +480,8 @@ def test_a_failure_by_chance_notices_nothing(hello, tmp_path, copies, again):
 
 
 @pytest.mark.parametrize("again", [True, False])
-def test_a_claim_that_fails_by_chance_notices_nothing(hello, tmp_path, copies, again):
-    """So it is with the claim that a mutant lists, whichever of its cases fails."""
+def test_a_claim_that_fails_by_chance_kills_nothing(hello, tmp_path, copies, again):
+    """The claim that a mutant lists has to fail twice as well, whichever of its cases fails."""
     (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
         '[[hello.mutant]]\npath = "README.md"\nold = "FROM"\nnew = "BY"\nclaim = "test_user"\n'
     )
@@ -494,7 +494,7 @@ def test_a_claim_that_fails_by_chance_notices_nothing(hello, tmp_path, copies, a
     assert runner.Trial(hello, top=tmp_path).run().killed == again
 
 
-def test_an_own_mutant_is_held_to_its_claim(hello, tmp_path, copies):
+def test_a_listed_mutant_is_tried_against_its_claim(hello, tmp_path, copies):
     """A mutant that lists a claim is tried against that claim alone."""
     (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
         '[[hello.mutant]]\npath = "Dockerfile"\nold = "1\\n"\nnew = "2\\n"\nclaim = "test_user"\n'
@@ -565,7 +565,7 @@ def _real(hello, top):
 
 
 def test_a_sandbox_runs_tests_repeatedly(real):
-    """Of each run the first failure is named; a fault of a file is seen though the tests were collected before it."""
+    """Each run names its first failure. A change in a file has its effect, though the tests were collected before."""
     tests = "tests/examples/test_hello.py"
 
     def failure(*arguments):
@@ -612,7 +612,7 @@ choose.get_engine = lambda: None
 exit_on_signals()
 sys.exit(runner.main(["hello"]))
 """
-#: Tests that take long, and say that they have begun, and that they have taken away what they made.
+#: A test that takes long, and leaves a file when it begins and one when it cleans up.
 LONG = """
 import time
 from pathlib import Path
@@ -629,8 +629,8 @@ def test_long():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_is_told_to_end_cleans_up(hello, top, tmp_path, number):
-    """Told to end, it has the tests that run take away what they made, and waits for them."""
+def test_a_signal_lets_the_tests_clean_up(hello, top, tmp_path, number):
+    """After a signal, the tests that run clean up, and the runner waits for them."""
     (top / "tests/examples/test_hello.py").write_text(LONG.format(place=str(tmp_path)))
     command = [sys.executable, "-c", TRIAL, str(hello.root), str(top)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
@@ -643,13 +643,13 @@ def test_what_is_told_to_end_cleans_up(hello, top, tmp_path, number):
 
 
 def test_an_unknown_example_is_named(capsys):
-    """A slug that there is not is told, with the near ones, before an engine is asked for."""
+    """An unknown slug is reported with similar ones, before an engine is needed."""
     assert runner.main(["helo-container"]) == 1
     assert "hello-container" in capsys.readouterr().out
 
 
 def test_scores_survive_the_file(tmp_path):
-    """Results are read as they were written, and anything else is refused."""
+    """Scores are loaded as they were saved, and any other content is refused."""
     (tmp_path / "evidence").mkdir()
     kills = {"Dockerfile:3: drop RUN b": "tests/examples/test_hello.py::test_b"}
     scores = {"hello": Score("d", 3, 1, ("Dockerfile:2: drop USER 1",), ("Dockerfile:1: drop FROM a",), kills)}

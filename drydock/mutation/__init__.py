@@ -1,1 +1,1 @@
-"""Small faults in copies of the examples, each of which a test has to notice."""
+"""Mutation testing: each small fault in a copy of an example has to make a test fail."""

@@ -1,4 +1,4 @@
-"""Copies the tests of one example into a folder of their own, and runs pytest there."""
+"""Copies an example and its tests to another folder, and runs Python modules there."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from pathlib import Path
 
 from drydock.model.example import Example
 
-#: What the tests need beside the example and its test.
-NEEDED: tuple[str, ...] = ("conftest.py", "pyproject.toml", "drydock", "base-images", "requirements.txt")
-NEEDED += ("tests/conftest.py", "tests/test_conventions.py", "tests/test_security.py", "tests/small_site.py")
-NEEDED += ("tests/examples/differences.toml", "tests/examples/hardening.toml", "tests/examples/conventions.toml")
-NEEDED += ("tests/examples/test_transcripts.py",)
+#: Files and folders that an example's tests need, besides the example and its test file.
+NEEDED_FILES: tuple[str, ...] = ("conftest.py", "pyproject.toml", "drydock", "base-images", "requirements.txt")
+NEEDED_FILES += ("tests/conftest.py", "tests/test_conventions.py", "tests/test_security.py", "tests/small_site.py")
+NEEDED_FILES += ("tests/examples/differences.toml", "tests/examples/hardening.toml", "tests/examples/conventions.toml")
+NEEDED_FILES += ("tests/examples/test_transcripts.py",)
 
 
 def copy_tests(example: Example, top: Path, folder: Path) -> Path:
-    """Copy what the tests of the example need from the repository `top` to `folder`, and return the example's place."""
-    for name in (*NEEDED, f"tests/examples/{example.test.name}"):
+    """Copy an example, its tests, and what they need from the repository `top` to `folder`.
+
+    :returns: the example's folder in the copy.
+    """
+    for name in (*NEEDED_FILES, f"tests/examples/{example.test.name}"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         if (top / name).is_dir():
             shutil.copytree(top / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -31,9 +34,9 @@ def copy_tests(example: Example, top: Path, folder: Path) -> Path:
 def start_module(
     folder: Path, module: str, *arguments: str, stdin: int = subprocess.DEVNULL, stderr: int = subprocess.STDOUT
 ) -> subprocess.Popen[str]:
-    """Start ``python -m MODULE`` in such a copy. Its tests are a run of their own: within another, they would wait.
+    """Start ``python -m MODULE`` in a copy that :func:`copy_tests` made.
 
-    What they say is of a fault, or of a reader's files, and none of it is kept in the history.
+    Its tests are a separate run: within the run of this process, they would wait for it.
     """
     env = {name: value for name, value in os.environ.items() if name not in ("DRYDOCK_RUN", "DRYDOCK_PROVEN")}
     return subprocess.Popen(
@@ -44,6 +47,6 @@ def start_module(
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
-        # Ctrl-C is for whoever started it, who then ends the tests in their turn.
+        # Ctrl-C reaches only this process, which then interrupts the tests itself.
         start_new_session=True,
     )
