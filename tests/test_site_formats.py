@@ -108,6 +108,17 @@ def test_policy_names_the_inline_script(own_settings):
     assert policy.count("sha256-") == 1
 
 
+def test_policy_allows_no_script_of_a_page(own_settings):
+    """A script that the front page itself holds, whatever let it in, isn't allowed."""
+    before = own_settings.build().text("_headers")
+    index = (own_settings.top / "docs/index.md").read_text()
+    own_settings.write("docs/index.md", f"{index}\n<script>alert(1)</script>\n")
+    built = own_settings.build()
+
+    assert "<script>alert(1)</script>" in built.text("index.html")
+    assert built.text("_headers") == before
+
+
 def test_head_describes_the_page(own_settings):
     """A page's head has its first paragraph, as text."""
     own_settings.page("first", 'Is it "so"?\n\n:::{example} greeting/Dockerfile\n:::')

@@ -23,6 +23,8 @@ def _keep(app, pagename, templatename, context, doctree):
 def setup(app):
     app.connect("html-page-context", _keep, priority=399)
 """
+#: A name of a page that would be attributes of a link, if it was not escaped.
+QUOTED = 'x" onmouseover="alert(1)" y="z'
 TREE = """\
 # Top
 
@@ -30,6 +32,8 @@ TREE = """\
 :caption: Learn & see
 first
 deep/er
+two
+x" onmouseover="alert(1)" y="z
 Elsewhere <https://example.org/a?b=c&d=e>
 self
 ```
@@ -38,6 +42,8 @@ self
 :hidden:
 examples/index
 genindex
+modindex
+search
 ```
 """
 
@@ -58,6 +64,8 @@ def deep(own_settings):
     own_settings.page("first", "One.")
     own_settings.write("docs/deep/er.md", "# Of `code` & *more*\n\n## A\n\n```{toctree}\nstill/deeper\n../first\n```\n")
     own_settings.write("docs/deep/still/deeper.md", "# Deeper\n\nTwo.\n")
+    own_settings.write("docs/two.md", "# Two\n\nOne.\n\n# Headings\n\nTwo.\n")
+    own_settings.write(f"docs/{QUOTED}.md", "# Quoted\n\nThree.\n")
     own_settings.write("docs/index.md", TREE)
     return own_settings
 
@@ -91,6 +99,27 @@ def test_a_page_that_is_missing(deep):
 
     assert tree.select_one("a")["href"] == "/first.html"
     assert not tree.select("li.current")
+
+
+def test_a_name_with_quotes_is_escaped(deep):
+    """No name of a page adds an attribute, in the navigation or in the head; its links lead to it."""
+    built = deep.build()
+
+    for name in ("first.html", f"{QUOTED}.html"):
+        tree = BeautifulSoup(built.text(name), "html.parser")
+        assert not tree.select("[onmouseover]")
+    [link] = tree.select('link[type="text/markdown"]')
+    assert link["href"] == "x%22%20onmouseover%3D%22alert%281%29%22%20y%3D%22z.md"
+
+
+def test_a_new_title_is_in_the_navigation_of_each_page(deep):
+    """A build that reads one page writes all others too, if the page's title changed."""
+    deep.build()
+    deep.write("docs/two.md", "# Renamed\n\nOne.\n")
+    built = deep.build()
+
+    assert built.read == ["two"]
+    assert "Renamed" in built.text("first.html")
 
 
 def test_the_tree_is_resolved_once(deep, monkeypatch):

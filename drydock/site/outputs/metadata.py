@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 from docutils import nodes
 from markupsafe import Markup, escape
 from sphinx import addnodes
+from sphinx.builders.html import StandaloneHTMLBuilder
 
 from drydock.site.examples.publish import publishes_files
 
@@ -68,7 +70,7 @@ def tell(
         facts |= CARD | {"og:image": urljoin(app.config.html_baseurl, f"_static/{PICTURE}")}
     lines = [Markup('<meta name="description" content="{}">').format(description)] if description else []
     lines += [Markup('<meta property="{}" content="{}">').format(*fact) for fact in facts.items() if fact[1]]
-    name = pagename.rpartition("/")[2]
+    name = quote(pagename.rpartition("/")[2])
     lines.append(Markup('<link rel="alternate" type="text/markdown" title="Markdown" href="{}.md">').format(name))
     context["metatags"] = context.get("metatags", "") + "\n".join(lines)
 
@@ -111,10 +113,16 @@ def _below(env: BuildEnvironment, names: list[str]) -> Iterator[str]:
 
 
 def _inline_scripts(app: Sphinx) -> set[str]:
-    """Return the hashes of the scripts that the theme writes into its pages. They are the same in all of them."""
-    page = (app.outdir / f"{app.config.root_doc}.html").read_text(encoding="utf-8")
-    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    """Return the hashes of the scripts on the front page that stand in a template of the theme, and of no other."""
+    assert isinstance(app.builder, StandaloneHTMLBuilder)
+    templates = [path for folder in app.builder.theme.get_theme_dirs() for path in Path(folder).glob("*.html")]
+    page = app.outdir / app.builder.get_outfilename(app.config.root_doc)
+    scripts = _scripts(page) & {script for path in templates for script in _scripts(path)}
     return {"sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts}
+
+
+def _scripts(path: Path) -> set[str]:
+    return set(re.findall(r"<script>(.*?)</script>", path.read_text(encoding="utf-8"), re.DOTALL))
 
 
 def _sitemap(app: Sphinx) -> str:

@@ -1,8 +1,8 @@
-"""The list of all pages beside each page, made once for all of them.
+"""The navigation beside each page, made once for all of them.
 
-The theme has Sphinx resolve the whole tree anew for each page, with the headings of every page in it, and reads what
-comes out with an HTML parser: work that grows as the square of the pages, and was a third of a build.
-Here it does so once, for the front page. From one page to the next only links and marks of "you are here" differ.
+The theme has Sphinx resolve the whole tree for each page, with the headings of every page in it, and parses the
+resulting HTML: work that grows as the square of the pages, and took a third of a build.
+Here it does so once, for the front page. From one page to the next only links and the marks of the current page differ.
 """
 
 # The theme's own code has no types.
@@ -23,103 +23,121 @@ from sphinx.environment.adapters.toctree import global_toctree_for_doc
 from drydock.site.examples.publish import publishes_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from docutils import nodes
     from sphinx.application import Sphinx
     from sphinx.builders import Builder
+    from sphinx.environment import BuildEnvironment
 
-#: A page in the theme's list, with the box that unfolds the pages below it, where there are any.
+#: A page in the theme's list, with the checkbox that unfolds the pages below it, where there are any.
 _ENTRY = re.compile(
     r'<li class="toctree-l(?P<level>\d+)(?: current)?(?P<kind>(?: has-children)?)(?: current-page)?">'
     r'<a class="(?:current )?reference internal" href="(?P<href>[^"]*)">(?P<title>.*?)</a>(?P<box><input )?'
 )
-#: Pages that Sphinx makes, and that a list may name like others.
-_GENERATED = ("genindex", "modindex", "search")
 
 
 def setup(app: Sphinx) -> None:
-    """Have each page's list of pages come from here, and the theme make none."""
-    lists = Lists()
-    app.connect("html-page-context", lists.before, priority=400)  # the theme's is 500
-    app.connect("html-page-context", lists.after, priority=600)
+    """Replace the theme's navigation."""
+    navigation = Navigation()
+    app.connect("env-updated", list_outdated)
+    app.connect("html-page-context", navigation.suppress_theme_tree, priority=400)  # the theme's is 500
+    app.connect("html-page-context", navigation.insert_tree, priority=600)
 
 
-class Lists:
-    """The lists of one build."""
+def list_outdated(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
+    """Return all pages if the title or the place of one changed: each has it in its navigation."""
+    before = vars(env).get("drydock_navigation")
+    listed = {name for names in env.toctree_includes.values() for name in names} & env.titles.keys()
+    vars(env)["drydock_navigation"] = now = (
+        {name: env.titles[name].astext() for name in listed},
+        env.toctree_includes.copy(),
+    )
+    return sorted(env.found_docs) if before not in (None, now) else []
+
+
+class Navigation:
+    """The navigation of one build."""
 
     def __init__(self) -> None:
         self._front = ""
 
-    def before(
+    def suppress_theme_tree(
         self, app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
     ) -> None:
-        """Take away what the theme would make its list with."""
-        if _is_themes(app.builder):
+        """Remove the function that the theme would make its list with."""
+        if _is_furo(app.builder):
             context.pop("toctree", None)
 
-    def after(
+    def insert_tree(
         self, app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
     ) -> None:
-        """Give the page its list."""
-        if not _is_themes(app.builder):
+        """Give the page its navigation."""
+        if not _is_furo(app.builder):
             return
-        self._front = self._front or front(app)
-        context["furo_navigation_tree"] = seen_from(self._front, pagename, context["pathto"])
+        self._front = self._front or front_tree(app)
+        page = app.builder.get_target_uri(pagename)
+        context["furo_navigation_tree"] = mark_current(self._front, page, context["pathto"])
 
 
-def _is_themes(builder: Builder) -> bool:
+def _is_furo(builder: Builder) -> bool:
     return publishes_files(builder) and builder.config.html_theme == "furo"
 
 
-def front(app: Sphinx) -> str:
-    """Return the theme's list of all pages as it is on the front page, with the names of pages for links."""
-    builder = app.builder
+def front_tree(app: Sphinx) -> str:
+    """Return the theme's list of all pages with links from the top folder of the site."""
+    builder, root = app.builder, app.config.root_doc
     assert isinstance(builder, StandaloneHTMLBuilder)
-    tree = global_toctree_for_doc(app.env, app.config.root_doc, builder, tags=app.tags, maxdepth=-1, titles_only=True)
+    tree = global_toctree_for_doc(app.env, root, builder, tags=app.tags, maxdepth=-1, titles_only=True)
     listed: str = get_navigation_tree(builder.render_partial(tree)["fragment"])
-    names = {builder.get_target_uri(name): name for name in [*app.env.found_docs, *_GENERATED]}
-    names["#"] = app.config.root_doc  # it names itself
-    return _ENTRY.sub(lambda entry: _entry(entry, href=names[unescape(entry["href"])]), listed)
+    front = {"#": str(escape(builder.get_target_uri(root)))}  # its link to itself
+    return _ENTRY.sub(lambda entry: _entry(entry, href=front.get(entry["href"], entry["href"])), listed)
 
 
-def seen_from(listed: str, page: str, pathto: Callable[[str], str]) -> str:
-    """Return the list as it is on a page: with links from there, and with marks on the way to it.
+def mark_current(tree: str, page: str, pathto: Callable[..., str]) -> str:
+    """Return the navigation of a page: with links from there, and with marks on the way to it.
 
-    :param listed: what :func:`front` returned.
-    :param pathto: returns the link from the page to the page of that name.
+    :param tree: see :func:`front_tree`.
+    :param page: the page's address below the top folder.
+    :param pathto: returns the link from the page to such an address.
     """
-    entries = list(_ENTRY.finditer(listed))
-    here = [number for number, entry in enumerate(entries) if entry["href"] == page]
-    way = {number for last in here for number in _way(entries, last)}
-    numbers = count()
+    entries = list(_ENTRY.finditer(tree))
+    here = [index for index, entry in enumerate(entries) if unescape(entry["href"]) == page]
+    ancestors = {index for last in here for index in _ancestors(entries, last)}
+    indexes = count()
 
     def marked(entry: re.Match[str]) -> str:
-        number = next(numbers)
+        index = next(indexes)
         return _entry(
             entry,
-            kind=entry["kind"] + " current" * (number in way) + " current-page" * (number in here[-1:]),
-            mark="current " * (number in here),
-            href=str(escape(pathto(entry["href"]))),
-            box=(entry["box"] or "") + 'checked="" ' * (number in way and bool(entry["box"])),
+            kind=entry["kind"] + " current" * (index in ancestors) + " current-page" * (index in here[-1:]),
+            mark="current " * (index in here),
+            href=str(escape(_link(unescape(entry["href"]), pathto))),
+            box=(entry["box"] or "") + 'checked="" ' * (index in ancestors and bool(entry["box"])),
         )
 
-    return _ENTRY.sub(marked, listed)
+    return _ENTRY.sub(marked, tree)
 
 
-def _entry(found: re.Match[str], **changed: str) -> str:
+def _link(address: str, pathto: Callable[..., str]) -> str:
+    """Return the link to a page or, where a page has several top headings, to one of them."""
+    page, hash_, section = address.partition("#")
+    return f"{pathto(page, resource=True)}{hash_}{section}".replace("##", "#")
+
+
+def _entry(entry: re.Match[str], **changed: str) -> str:
     """Return an entry with some parts changed."""
-    part = {name: text or "" for name, text in found.groupdict().items()} | changed
+    part = {name: text or "" for name, text in entry.groupdict().items()} | changed
     return (
         f'<li class="toctree-l{part["level"]}{part["kind"]}"><a class="{part.get("mark", "")}reference internal"'
         f' href="{part["href"]}">{part["title"]}</a>{part["box"]}'
     )
 
 
-def _way(entries: list[re.Match[str]], last: int) -> Iterator[int]:
-    """Yield the numbers of an entry and of those that it is below."""
+def _ancestors(entries: list[re.Match[str]], last: int) -> Iterator[int]:
+    """Yield the indexes of an entry and of those above it."""
     level = int(entries[last]["level"]) + 1
-    for number in range(last, -1, -1):
-        if int(entries[number]["level"]) < level:
-            level = int(entries[number]["level"])
-            yield number
+    for index in range(last, -1, -1):
+        if int(entries[index]["level"]) < level:
+            level = int(entries[index]["level"])
+            yield index
