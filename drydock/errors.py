@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class DrydockError(Exception):
@@ -44,4 +45,11 @@ def did_you_mean(wanted: str, known: Iterable[str]) -> str:
 
 
 class ReplayError(DrydockError):
-    """A transcript that did not do what it says, as a report for the reader of a CI log."""
+    """A transcript that did not do what it says, as a report for the reader of a CI log.
+
+    :ivar outcomes: the outcomes of the steps that ran, see :class:`drydock.replay.shell.Outcome`.
+    """
+
+    def __init__(self, report: str, outcomes: Sequence[Any] = ()) -> None:
+        self.outcomes = outcomes
+        super().__init__(report)

@@ -20,7 +20,8 @@ from drydock.errors import EngineError
 from drydock.model import example as examples
 from drydock.model.evidence import Measure, Row, Table, median_rows
 from drydock.model.example import Example
-from drydock.testing.plugin import SESSION, facts_of
+from drydock.testing.plugin import SESSION
+from drydock.testing.results import report_facts
 
 #: How often a timing is taken when it is recorded.
 RUNS = 3
@@ -199,7 +200,7 @@ def measure(request: pytest.FixtureRequest) -> Callable[..., float]:
                 "Take it with the fixture repeat: measure(name, repeat(lambda: ...), 'seconds')"
             )
         taken = Measure.of(values, unit, low, high)
-        facts_of(request.node)["measures"][name] = asdict(taken)
+        report_facts(request.node)["measures"][name] = asdict(taken)
         assert low <= taken.value, f"{name} is {taken.value} {unit}, less than {low}"
         assert high is None or taken.value <= high, f"{name} is {taken.value} {unit}, more than {high}"
         return taken.value
@@ -225,7 +226,7 @@ def table(request: pytest.FixtureRequest) -> Callable[[str, str, list[Row]], Non
     """
 
     def call(name: str, kind: str, *runs: list[Row]) -> None:
-        facts_of(request.node)["tables"][name] = asdict(Table(kind, median_rows(runs)))
+        report_facts(request.node)["tables"][name] = asdict(Table(kind, median_rows(runs)))
 
     return call
 

@@ -18,7 +18,7 @@ from drydock.model import evidence
 from drydock.model.evidence import Evidence
 from drydock.model.transcript import parse_transcript
 from drydock.replay.shell import run_steps, shell_environment
-from drydock.testing import results as tally
+from drydock.testing import results
 from drydock.testing.results import Result
 
 DAY = 24 * 3600.0
@@ -102,14 +102,14 @@ def test_what_waits_for_an_engine_waits():
 @pytest.mark.parametrize("days", [-1, 1])
 def test_evidence_keeps_its_date(monkeypatch, days):
     """A run that says nothing new leaves the date as it was; one that does has the day that the machine then takes."""
-    results = [Result("t", "hello-container", "claim", "test_a", "It is so.")]
-    news = [*results, Result("u", "hello-container", "claim", "test_b", "It is so as well.")]
+    old = [Result("t", "hello-container", kind="claim", name="test_a", sentence="It is so.")]
+    new = [*old, Result("u", "hello-container", kind="claim", name="test_b", sentence="It is so as well.")]
     today = datetime.datetime.now(datetime.UTC)
-    first = evidence.with_run(Evidence("hello-container"), "e", tally.build_run(ENGINE, "hello-container", results))
+    first = evidence.with_run(Evidence("hello-container"), "e", results.build_run(ENGINE, "hello-container", old))
     wrong = SimpleNamespace(now=lambda zone: today + datetime.timedelta(days=days))
-    monkeypatch.setattr(tally, "datetime", SimpleNamespace(datetime=wrong, UTC=datetime.UTC))
-    again = evidence.with_run(first, "e", tally.build_run(ENGINE, "hello-container", results))
-    more = evidence.with_run(again, "e", tally.build_run(ENGINE, "hello-container", news))
+    monkeypatch.setattr(results, "datetime", SimpleNamespace(datetime=wrong, UTC=datetime.UTC))
+    again = evidence.with_run(first, "e", results.build_run(ENGINE, "hello-container", old))
+    more = evidence.with_run(again, "e", results.build_run(ENGINE, "hello-container", new))
 
     assert again == first
     assert more.runs["e"].date == (today + datetime.timedelta(days=days)).date().isoformat()

@@ -16,19 +16,21 @@ import pytest
 
 from drydock import ROOT
 from drydock.testing import history
-from drydock.testing.history import Flake, ResultRecord, RunRecord, StepRecord
+from drydock.testing.history import Flake, RunRecord
+from drydock.testing.results import Result, StepResult
 
 CONSOLE = "examples/hello/transcripts/run.console"
-TESTS = {
-    "test_hello.py::test_a": ResultRecord("hello", "passed", 1.5),
-    CONSOLE: ResultRecord("hello", "passed", 4.0, (StepRecord(2, 0.5, 1, True), StepRecord(9, 0.25, 3, True))),
-}
+CLAIM = Result("test_hello.py::test_a", "hello", seconds=1.5, kind="claim", name="test_a")
+STEPS = (StepResult(2, 0.5, 1, True), StepResult(9, 0.25, 3, True))
+TRANSCRIPT = Result("t.py::t[hello/run]", "hello", seconds=4.0, kind="transcript", name="run", steps=STEPS)
 
 
 def ran(number, **changed):
     """Return a run; the later, the higher its number."""
     date = f"2026-11-{1 + number // 24:02}T{number % 24:02}:00:00+00:00"
-    return RunRecord(**{"run": f"{number:08x}", "engine": "docker-28.5", "date": date, "tests": TESTS, **changed})
+    return RunRecord(
+        **{"run": f"{number:08x}", "engine": "docker-28.5", "date": date, "results": (CLAIM, TRANSCRIPT), **changed}
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +76,14 @@ def _packed(text):
         gzip.compress(b"{}", mtime=0)[:-4],
         *map(
             _packed,
-            ("{", "[]", "{}", '{"tests": {"a": {}}, "left": []}', '{"tests": {"a": 1}, "left": []}', "[" * 100_000),
+            (
+                "{",
+                "[]",
+                "{}",
+                '{"run": "1", "engine": "e", "date": "d", "results": [{}]}',
+                '{"results": 1}',
+                "[" * 100_000,
+            ),
         ),
     ],
     ids=range(9),
@@ -96,12 +105,13 @@ def test_a_damaged_file_is_moved_aside_and_told_of(data, capsys):
 WRITER = """
 import sys
 from drydock.testing import history
-from drydock.testing.history import ResultRecord, RunRecord
+from drydock.testing.history import RunRecord
+from drydock.testing.results import Result
 history.MAX_RUNS = 40
 for number in range(50):
-    tests = {"t": ResultRecord("u", "passed", 1.0)}
+    results = (Result("t", "u"),)
     run, date = f"{int(sys.argv[1]):04x}{number:04x}", f"2026-11-01T00:00:{number:02}"
-    history.save_run(RunRecord(run, "docker-28.5", date, {}, tests))
+    history.save_run(RunRecord(run, "docker-28.5", date, {}, results))
     history.load_runs()
 """
 
@@ -125,7 +135,7 @@ def test_several_runs_at_once():
 
 def failing(number, **changed):
     """Return a run in which a test failed."""
-    return ran(number, tests={**TESTS, CONSOLE: dataclasses.replace(TESTS[CONSOLE], outcome="failed")}, **changed)
+    return ran(number, results=(CLAIM, dataclasses.replace(TRANSCRIPT, outcome="failed")), **changed)
 
 
 def test_a_flake_passes_and_fails_with_nothing_changed():
@@ -156,11 +166,11 @@ def test_what_failed_in_other_circumstances_is_no_flake(other):
 
 def test_the_report():
     """It names flakes, each retried step by its place, and the slowest tests with their spread."""
-    slow = {"test_hello.py::test_a": dataclasses.replace(TESTS["test_hello.py::test_a"], seconds=20.0)}
+    slow = (dataclasses.replace(CLAIM, seconds=20.0),)
     runs = [
         ran(0, digests={"hello": "d"}),
         failing(1, digests={"hello": "d"}),
-        ran(2, digests={"hello": "d"}, tests=slow),
+        ran(2, digests={"hello": "d"}, results=slow),
     ]
     said = "\n".join(history.report_lines(runs))
 
@@ -175,14 +185,14 @@ def test_the_report_of_nothing(capsys):
     """Without runs it says so; where nothing is wrong it says that too."""
     assert history.main([]) == history.main(["flakes"]) == 0
     assert capsys.readouterr().out.startswith("no runs in ")
-    quiet = ran(0, tests={"a": ResultRecord("hello", "passed", 1.0)})
+    quiet = ran(0, results=(CLAIM,))
     assert [line for line in history.report_lines([quiet]) if line.startswith(" ")][:2] == ["  none", "  none"]
 
 
 def test_the_slowest_are_few():
     """Only so many are shown as were asked for."""
-    tests = {f"t{number}": ResultRecord("hello", "passed", float(number)) for number in range(30)}
-    found = history.slowest_tests([ran(0, tests=tests)])
+    results = tuple(Result(f"t{number}", "hello", seconds=float(number)) for number in range(30))
+    found = history.slowest_tests([ran(0, results=results)])
 
     assert [test for test, _, _ in found] == [f"t{number}" for number in range(29, 9, -1)]
 
@@ -294,14 +304,13 @@ def _children(pid):
 QUICK = """
 import json, os, sys
 from drydock.testing import history
-from drydock.testing.history import ResultRecord, RunRecord, StepRecord
+from drydock.testing.history import RunRecord
+from drydock.testing.results import Result, StepResult
 outcome, status, saved, tries = json.loads(sys.argv[1])
 run = os.environ["DRYDOCK_RUN"]
-tests = {"t": ResultRecord("u", outcome, 1.0, (StepRecord(2, 0.5, tries, True),))}
-if outcome == "gone":
-    tests = {}
+results = (Result("t", "u", outcome, steps=(StepResult(2, 0.5, tries, True),)),) if outcome != "gone" else ()
 if saved:
-    history.save_run(RunRecord(run, "docker-28.5", "2026-11-22T10:00:00+00:00", {"u": "d"}, tests))
+    history.save_run(RunRecord(run, "docker-28.5", "2026-11-22T10:00:00+00:00", {"u": "d"}, results))
 sys.exit(status)
 """
 

@@ -19,7 +19,6 @@ STUB = """
 import os
 from drydock.engine import Engine, choose, resources
 from drydock.engine.resources import Resource
-from drydock.errors import ReplayError
 from drydock.model import example
 from drydock.testing import passed, results
 facts = {"id": "none", "name": "Docker", "version": "28.5.2", "store": "overlay2", "base_images": "official"}
@@ -34,9 +33,12 @@ resources.list_resources = list_resources
 resources.remove_resources = lambda engine, doomed: []
 slugs = ("greeting", "farewell", "thanks")
 example.load_examples = lambda: dict.fromkeys(slugs)
-passed.unit_digests = lambda engine, units: {unit: f"digest of {unit}" for unit in slugs}
-passed._digest = lambda unit, base: f"digest of {unit}"
-results.below_floor = lambda found: print("\\ncounted", *sorted(found.items())) or []
+passed.unit_digests = lambda engine, units: {unit: f"digest of {unit}" for unit in units}
+results.evidence.save_evidence = lambda evidence: print("\\nsaved", evidence.slug) or True
+results.build_run = lambda engine, slug, results: None
+results.evidence.with_run = lambda evidence, key, run: evidence
+results.raise_floor = lambda: print("\\nraised")
+results.below_floor = lambda counts: print("\\ncounted", *sorted(counts.items())) or []
 """
 CONFTEST = """
 pytest_plugins = ["stub", "drydock.testing.plugin", "drydock.fixtures"]
@@ -54,6 +56,10 @@ def test_one():
 def test_two():
     """It is two."""
     assert os.environ.get("STUB_FAIL") != __name__
+    if os.environ.get("STUB_END") == f"{__name__} crash":
+        os._exit(3)
+    if os.environ.get("STUB_END") == f"{__name__} interrupt":
+        raise KeyboardInterrupt
 
 def test_three():
     """It is three."""
@@ -63,20 +69,23 @@ def test_four():
     """It is four."""
 '''
 TRANSCRIPTS = '''
-import dataclasses, os, pytest
+import pytest
 from pathlib import Path
 from drydock.errors import ReplayError
 from drydock.model.example import Example
 from drydock.replay import replay
+from drydock.testing.results import report_steps
 
 @pytest.mark.parametrize(("slug", "name"), [("greeting", "run"), ("thanks", "run")])
-def test_transcript(slug, name, engine, tmp_path):
+def test_transcript(slug, name, engine, tmp_path, request):
     """It prints."""
     example = Example(Path("examples", slug).absolute())
     try:
-        replay.run_job(replay.Job(engine, example, name, tmp_path / "copy", tmp_path / "locks"))
+        job = replay.Job(engine, example, name, tmp_path / "copy", tmp_path / "locks")
+        report_steps(request.node, replay.run_job(job))
     except ReplayError as error:
-        pytest.fail(str(error), pytrace=False)
+        report_steps(request.node, error.outcomes)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 '''
 CONSOLE = """\
 $ echo one
@@ -144,10 +153,11 @@ def test_a_run_is_kept_in_the_history(run, parallel):
     assert "ran on several workers" not in said
     assert (ran.run, ran.engine, ran.left, ran.recording) == ("0badcafe", "docker-28.5", (), False)
     assert set(ran.digests) == {"greeting", "farewell", "thanks"}
-    assert len(ran.tests) == 14
-    assert ran.tests["tests/examples/test_thanks.py::test_two"].outcome == "passed"
-    assert ran.tests["tests/examples/test_thanks.py::test_three"].outcome == "skipped"
-    transcript = ran.tests["examples/greeting/transcripts/run.console"]
+    results = {result.place: result for result in ran.results}
+    assert len(ran.results) == len(results) == 14
+    assert results["tests/examples/test_thanks.py::test_two"].outcome == "passed"
+    assert results["tests/examples/test_thanks.py::test_three"].outcome == "skipped"
+    transcript = results["examples/greeting/transcripts/run.console"]
     assert (transcript.unit, transcript.outcome) == ("greeting", "passed")
     assert [(step.line, step.tries, step.passed) for step in transcript.steps] == [(1, 1, True), (4, 3, True)]
     assert transcript.seconds > 2 * 0.1  # it was tried three times
@@ -158,10 +168,11 @@ def test_what_went_wrong_is_kept(run, top):
     (top / "examples/greeting/transcripts/run.console").write_text("$ echo one\none\n$ echo 2\n3\n$ echo 4\n4\n")
     status, said = run(STUB_FAIL="test_thanks", STUB_LEFT="greeting-tRUN-data")
     [ran] = history.load_runs()
-    steps = ran.tests["examples/greeting/transcripts/run.console"].steps
+    results = {result.place: result for result in ran.results}
+    steps = results["examples/greeting/transcripts/run.console"].steps
 
     assert status == 1, said
-    assert [test for test, verdict in ran.tests.items() if verdict.outcome == "failed"] == [
+    assert [place for place, result in results.items() if result.outcome == "failed"] == [
         "tests/examples/test_thanks.py::test_two",
         "examples/greeting/transcripts/run.console",
     ]
@@ -173,6 +184,40 @@ def test_a_run_can_be_kept_out_of_the_history(run):
     """A run whose tests are made to fail leaves the history as it was."""
     assert run("--no-history", "-k", "test_one")[0] == 0
     assert history.load_runs() == []
+
+
+def test_a_recording_saves_the_examples_that_passed(run):
+    """A recording of all tests saves the evidence of each example, and raises the floor if nothing failed."""
+    good = run("--record", files=["tests"])[1]
+    bad = run("--record", files=["tests"], STUB_FAIL="test_thanks")[1]
+
+    assert re.findall(r"^(?:saved|raised).*", good, re.MULTILINE) == [
+        *("saved farewell", "saved greeting", "saved thanks"),
+        "raised",
+    ]
+    assert re.findall(r"^(?:saved|raised).*", bad, re.MULTILINE) == ["saved farewell", "saved greeting"]
+    assert "evidence of thanks not written: tests/examples/test_thanks.py::test_two failed" in bad
+
+
+def test_an_interrupted_recording_saves_nothing(run):
+    """After Ctrl-C some claims of an example are missing, so its evidence stays as it was."""
+    status, said = run("--record", files=["tests"], STUB_END="test_thanks interrupt")
+
+    assert status == 2, said
+    assert "no evidence written: the run ended early" in said
+    assert not re.search(r"^(?:saved|raised)", said, re.MULTILINE)
+
+
+def test_a_crashed_worker_fails_its_example(run):
+    """A test that ends its worker is a failure of its example: no evidence is saved, and it hasn't passed."""
+    status, said = run("--record", "-n", "2", "--dist", "loadgroup", files=["tests"], STUB_END="test_thanks crash")
+    again = run("--unproven", files=["tests"])[1]
+
+    assert status == 1, said
+    assert "evidence of thanks not written: tests/examples/test_thanks.py::test_two failed" in said
+    assert "saved thanks" not in said
+    assert "raised" not in said
+    assert "thanks: passed" not in again
 
 
 def _holds(top):
@@ -194,28 +239,28 @@ def test_a_test_of_the_harness_is_no_claim(run, top):
 
 
 @pytest.mark.parametrize("parallel", [[], WORKERS], ids=["alone", "workers"])
-def test_a_skip_is_kept_with_the_proof(run, parallel):
+def test_a_skip_is_reported_again(run, parallel):
     """What passed but for a skip is not run again, and each run says again what was skipped, and why."""
     first, again = (run("--unproven", *parallel, files=["tests"])[1] for _ in range(2))
-    told = re.sub(r"proven \d+ min", "proven a while", again).splitlines()
+    told = re.sub(r"passed \d+ min", "passed a while", again).splitlines()
     said = [line for line in told if "ago on this engine" in line or "but not" in line]
 
-    assert "proven" not in first
+    assert "ago on this engine" not in first
     assert said == [
         line
         for slug in ("greeting", "farewell", "thanks")
         for line in (
-            f"drydock: {slug}: proven a while ago on this engine, unchanged since",
+            f"drydock: {slug}: passed a while ago on this engine, unchanged since",
             f"drydock:   but not tests/examples/test_{slug}.py::test_three: no third",
         )
     ]
-    assert "passed" not in again
+    assert " passed in " not in again
     assert (first + again).count("\ncounted ('claims', 12) ('transcripts', 2)\n") == 2
 
 
-def test_an_example_that_was_asked_for_is_proven(run, top):
-    """An example that passes when it is run by itself is not run again. Single tests of it prove nothing, nor do those
-    tests of the harness that run with it.
+def test_an_example_that_was_asked_for_has_passed(run, top):
+    """An example that passes when it is run by itself is skipped. Single tests of it aren't enough, nor are those tests
+    of the harness that run with it.
     """
     _holds(top)
     ran = [run("--example=thanks", files=["tests"])[1]]
@@ -223,15 +268,15 @@ def test_an_example_that_was_asked_for_is_proven(run, top):
     said = run("--unproven", files=["tests"])[1]
 
     assert ["5 passed" in each for each in ran] == [True, False]  # one of them is the harness's
-    assert re.findall("(\\w+): proven", said) == ["thanks"]
+    assert re.findall(r"(\w+): passed", said) == ["thanks"]
     assert "8 passed, 2 skipped" in said
 
 
-def test_a_skip_without_a_reason_proves_nothing(run):
+def test_a_skip_without_a_reason_is_run_again(run):
     """Where nothing says why a test was skipped, its example is run again."""
     run("--unproven", files=["tests"], STUB_REASON="")
 
-    assert "proven" not in run("--unproven", files=["tests"])[1]
+    assert "ago on this engine" not in run("--unproven", files=["tests"])[1]
 
 
 def test_a_history_that_cannot_be_written_fails_no_run(run, tmp_path):

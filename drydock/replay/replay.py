@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +19,6 @@ from drydock.replay.reservations import reserve_names
 from drydock.replay.shell import Outcome, run_steps, shell_environment
 
 LOG_LINES = 20
-#: Is told of each step that has run, also where the transcript then fails: the plugin listens, for the history.
-ON_STEP: ContextVar[Callable[[Outcome], object]] = ContextVar("TOLD", default=lambda outcome: None)
 
 
 @dataclass(frozen=True)
@@ -76,16 +73,14 @@ def run_job(job: Job) -> list[Outcome]:
         outcomes = []
         for outcome in run_steps(transcript, job.example.copy_to(job.scratch), env):
             outcomes.append(outcome)
-            ON_STEP.get()(outcome)
             names.note_images()
             if not outcome.passed and not _may_record(job, outcome):
                 entry = keep_hint(job.engine, job.scratch / job.example.slug) if job.keep else []
-                raise ReplayError(
-                    "\n".join([*failure_report(job.engine, job.example.slug, transcript, outcome), *entry])
-                )
+                report = [*failure_report(job.engine, job.example.slug, transcript, outcome), *entry]
+                raise ReplayError("\n".join(report), outcomes)
         left = names.list_leftovers()
         if left:
-            raise ReplayError(f"{transcript.place}: it leaves behind {left}; its last steps are to clean up")
+            raise ReplayError(f"{transcript.place}: it leaves behind {left}; its last steps are to clean up", outcomes)
     if job.rewrite:
         _rewrite_transcript(job, transcript, outcomes)
     return outcomes

@@ -28,6 +28,7 @@ from drydock.errors import DrydockError, did_you_mean
 from drydock.host import exit_on_signals, print_status
 from drydock.model import example as examples
 from drydock.store import build, write_bytes
+from drydock.testing.results import Result
 
 #: Runs that the history keeps, over all engines. A run of all tests takes about 30 kB.
 MAX_RUNS = 100
@@ -38,55 +39,22 @@ _BUSY = "import os, sys\nwhile os.getppid() == int(sys.argv[1]):\n    for _ in r
 
 
 @dataclass(frozen=True)
-class StepRecord:
-    """A step of a transcript, as it ran.
-
-    :ivar line: of its command in the transcript.
-    :ivar seconds: wall time of the last try.
-    :ivar tries: how often it was run.
-    :ivar passed: whether the last try did what the transcript says.
-    """
-
-    line: int
-    seconds: float
-    tries: int
-    passed: bool
-
-
-@dataclass(frozen=True)
-class ResultRecord:
-    """What became of a test.
-
-    :ivar unit: what stands or falls with it; see :mod:`drydock.testing.passed`.
-    :ivar outcome: ``passed``, ``failed`` or ``skipped``.
-    :ivar seconds: wall time, that of its fixtures included.
-    :ivar steps: those of a transcript that ran.
-    """
-
-    unit: str
-    outcome: str
-    seconds: float
-    steps: tuple[StepRecord, ...] = ()
-
-
-@dataclass(frozen=True)
 class RunRecord:
-    """One run of tests on an engine.
+    """A run of tests on an engine.
 
-    :ivar run: its eight hexadecimal digits.
+    :ivar run: its ID.
     :ivar engine: the engine's key, such as ``docker-28.5``.
     :ivar date: when it ended, in UTC, ISO 8601.
-    :ivar digests: by unit, of all its tests depend on, at the run's start; see :func:`passed.unit_digests`.
-    :ivar tests: by test id; a transcript by its file.
-    :ivar left: what was left behind on the engine.
-    :ivar recording: whether it recorded: then a transcript passes with any output, and a timing is taken three times.
+    :ivar digests: the sha256 of all that the tests of a unit depended on at the run's start, by unit.
+    :ivar left: messages about what was left behind on the engine.
+    :ivar recording: whether it recorded evidence: then a transcript passes with any output.
     """
 
     run: str
     engine: str
     date: str
     digests: dict[str, str] = field(default_factory=dict)
-    tests: dict[str, ResultRecord] = field(default_factory=dict)
+    results: tuple[Result, ...] = ()
     left: tuple[str, ...] = ()
     recording: bool = False
 
@@ -162,9 +130,9 @@ def find_flakes(runs: Iterable[RunRecord]) -> list[Flake]:
     """Return the tests whose outcome differs between runs with equal digests on the same engine."""
     outcomes: dict[tuple[str, str, str], dict[str, list[str]]] = {}
     for run in _comparing(runs):
-        for test, result in run.tests.items():
+        for result in run.results:
             digest = run.digests.get(result.unit, run.run)  # without a digest, no other run is comparable
-            by_outcome = outcomes.setdefault((test, run.engine, digest), {})
+            by_outcome = outcomes.setdefault((result.place, run.engine, digest), {})
             by_outcome.setdefault(result.outcome, []).append(f"{run.date} {run.run}")
     return [Flake(test, engine, by) for (test, engine, _), by in sorted(outcomes.items()) if len(by) > 1]
 
@@ -173,9 +141,9 @@ def retried_steps(runs: Iterable[RunRecord]) -> dict[tuple[str, str], list[int]]
     """Return the tries in each run of the steps that a run retried, by ``TRANSCRIPT:LINE`` and engine."""
     tries: dict[tuple[str, str], list[int]] = {}
     for run in runs:
-        for test, result in run.tests.items():
+        for result in run.results:
             for step in result.steps:
-                tries.setdefault((f"{test}:{step.line}", run.engine), []).append(step.tries)
+                tries.setdefault((f"{result.place}:{step.line}", run.engine), []).append(step.tries)
     return {key: counts for key, counts in sorted(tries.items()) if max(counts) > 1}
 
 
@@ -183,17 +151,18 @@ def slowest_tests(runs: Iterable[RunRecord], count: int = MAX_SLOWEST) -> list[t
     """Return test, engine, and seconds of the `count` slowest tests, by the median of the runs in which they passed."""
     seconds: dict[tuple[str, str], list[float]] = {}
     for run in _comparing(runs):
-        for test, result in run.tests.items():
+        for result in run.results:
             if result.outcome == "passed":
-                seconds.setdefault((test, run.engine), []).append(result.seconds)
+                seconds.setdefault((result.place, run.engine), []).append(result.seconds)
     ordered = sorted(seconds.items(), key=lambda item: statistics.median(item[1]), reverse=True)
     return [(test, engine, durations) for (test, engine), durations in ordered[:count]]
 
 
 def missing_tests(runs: Sequence[RunRecord]) -> Iterator[str]:
     """Yield a line for each test that only some of `runs` ran."""
-    for test in sorted({test for run in runs for test in run.tests}):
-        without = [run.run for run in runs if test not in run.tests]
+    tests = {run.run: {result.place for result in run.results} for run in runs}
+    for test in sorted(set().union(*tests.values())):
+        without = [run for run, ran in tests.items() if test not in ran]
         if without:
             yield f"{test}: not in {len(without)} of {len(runs)} runs ({', '.join(without)})"
 

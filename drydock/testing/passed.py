@@ -1,162 +1,119 @@
-"""Proofs: which tests passed on this very engine, so that a second run need not run what nothing has touched since.
+"""The units that passed on this engine, so that a later run can skip what hasn't changed since.
 
-A unit is what stands or falls together: an example with its tests, or a folder of tests that belong to none. Its proof
-holds as long as no file that it rests on changed, the engine is the same, and it is fresh: a build that downloads may
-find another world tomorrow. Kept per engine in the user's cache; a fresh checkout on a fresh machine has none.
-
-What needs no engine, as the built site that a browser has driven, is proven by its files alone.
+A unit is an example with its tests, or a folder of tests that belong to no example. It stays passed for a day, as long
+as the engine and all files that it depends on are the same. (A day, because a build that downloads can get something
+else tomorrow.) The cache folder has a file per engine.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from drydock import ROOT, host
+from drydock import ROOT, host, store
 from drydock.engine.client import Engine
+from drydock.errors import MalformedError
 from drydock.model import example as examples
+from drydock.testing.results import Result, without_evidence
 
-#: Seconds for which a proof holds.
-HOLDS = 24 * 3600.0
-#: Rooms of the package that run on no engine, so that their code changes nothing that was tested there.
+#: Seconds for which a unit stays passed.
+MAX_AGE = 24 * 3600.0
+#: Rooms of the package that run on no engine: a change of their code affects no test.
 NOT_RUN = ("site", "mutation")
-#: What every result depends on, apart from the unit's own files.
+#: Files that every unit depends on.
 SHARED = ("conftest.py", "pyproject.toml", "requirements.txt", "tests/examples/test_transcripts.py")
 
 
-class Passed(NamedTuple):
-    """What a unit ran of which all tests passed, or were skipped with a reason.
-
-    :ivar claims: how many claims were among the tests.
-    :ivar transcripts: how many transcripts were.
-    :ivar skips: a line for each test that was skipped, or not upheld as is known: its id, and the reason.
-    """
-
-    claims: int = 0
-    transcripts: int = 0
-    skips: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True)
-class Proof:
-    """That a unit passed.
+class Passed:
+    """A unit that passed.
 
-    :ivar digest: sha256 of all that it rests on.
-    :ivar at: when, in seconds since the epoch.
-    :ivar claims: see :class:`Passed`, as the next two.
+    :ivar digest: sha256 of all that it depends on.
+    :ivar at: when it passed, in seconds since the epoch.
+    :ivar results: its results: passed, or skipped with a reason.
     """
 
     digest: str
     at: float
-    claims: int = 0
-    transcripts: int = 0
-    skips: tuple[str, ...] = ()
+    results: tuple[Result, ...] = ()
+
+    def age_text(self, now: float | None = None) -> str:
+        """Return how long ago it passed: ``4 min``."""
+        minutes = ((time.time() if now is None else now) - self.at) / 60
+        return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
 
 
-def still_valid(engine: Engine, units: Iterable[str], now: float | None = None) -> dict[str, Proof]:
-    """Return the proofs of `units` that hold on `engine` at `now`, in seconds since the epoch."""
+def still_passed(engine: Engine, units: Iterable[str], now: float | None = None) -> dict[str, Passed]:
+    """Return those of `units` that are still passed on `engine` at `now`, in seconds since the epoch."""
     now = time.time() if now is None else now
-    kept = _load(engine)
-    base = _base(engine)
+    saved = _load_passed(engine)
+    digests = unit_digests(engine, [unit for unit in units if unit in saved])
     return {
-        unit: kept[unit]
-        for unit in units
-        if unit in kept and 0 <= now - kept[unit].at < HOLDS and kept[unit].digest == _digest(unit, base)
+        unit: saved[unit]
+        for unit, digest in digests.items()
+        if saved[unit].digest == digest and 0 <= now - saved[unit].at < MAX_AGE
     }
 
 
-def keep_proofs(engine: Engine, passed: Mapping[str, Passed], failed: Iterable[str]) -> None:
-    """Keep a proof of each unit of `passed`, and drop those of `failed`."""
-    base, now = _base(engine), time.time()
-    proofs = {unit: proof for unit, proof in _load(engine).items() if unit not in {*failed, *passed}}
-    for unit, what in passed.items():
-        proofs[unit] = Proof(_digest(unit, base), now, *what)
-    _write(_place(engine), proofs)
+def save_passed(engine: Engine, passed: Mapping[str, Iterable[Result]], failed: Iterable[str]) -> None:
+    """Save the units that passed with their results, and drop those of `failed`.
+
+    :raises OSError: the file isn't writable.
+    """
+    dropped, now = set(failed), time.time()
+    saved = {unit: former for unit, former in _load_passed(engine).items() if unit not in dropped}
+    for unit, digest in unit_digests(engine, passed).items():
+        results = tuple(dataclasses.replace(without_evidence(result), steps=()) for result in passed[unit])
+        saved[unit] = Passed(digest, now, results)
+    store.save_json(_passed_file(engine), saved)
+
+
+def _load_passed(engine: Engine) -> dict[str, Passed]:
+    try:
+        return store.load_json(dict[str, Passed], _passed_file(engine), "passed units")
+    except MalformedError:
+        return {}  # the first run on this engine, or a damaged file: nothing is skipped
+
+
+def _passed_file(engine: Engine) -> Path:
+    name = "".join(c if c.isalnum() else "-" for c in engine.facts["id"])
+    return host.cache_folder() / "passed" / f"{name}.json"
 
 
 def unit_digests(engine: Engine, units: Iterable[str]) -> dict[str, str]:
-    """Return the sha256 of all that the tests of each unit rest on, as a proof of it would have it now."""
-    base = _base(engine)
-    return {unit: _digest(unit, base) for unit in units}
+    """Return the sha256 of all that the tests of each unit depend on."""
+    shared = _shared_digest(engine)
+    return {unit: _unit_digest(unit, shared) for unit in units}
 
 
-def save_proof(name: str, digest: str) -> None:
-    """Keep the proof that what has this name passed, as its files are now: see :func:`files_digest`."""
-    _write(_named(name), {name: Proof(digest, time.time())})
-
-
-def load_proof(name: str, digest: str, now: float | None = None) -> Proof | None:
-    """Return the proof of what has this name, if it holds at `now` for files with this digest."""
-    now = time.time() if now is None else now
-    proof = _read(_named(name)).get(name)
-    return proof if proof and proof.digest == digest and 0 <= now - proof.at < HOLDS else None
-
-
-def _named(name: str) -> Path:
-    return host.cache_folder() / "proofs" / f"without-engine-{name}.json"
-
-
-def _place(engine: Engine) -> Path:
-    name = "".join(c if c.isalnum() else "-" for c in engine.facts["id"])
-    return host.cache_folder() / "proofs" / f"{name}.json"
-
-
-def _load(engine: Engine) -> dict[str, Proof]:
-    return _read(_place(engine))
-
-
-def _write(place: Path, proofs: Mapping[str, Proof]) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    fresh = place.with_suffix(".new")
-    fresh.write_text(json.dumps({unit: asdict(proof) for unit, proof in proofs.items()}), encoding="utf-8")
-    fresh.replace(place)
-
-
-def _read(place: Path) -> dict[str, Proof]:
-    """Return all proofs that are kept; none where the file is not what :func:`_write` writes."""
-    try:
-        found = json.loads(place.read_text(encoding="utf-8"))
-        return {unit: Proof(**{**fields, "skips": tuple(fields["skips"])}) for unit, fields in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError, LookupError):
-        return {}
-
-
-def _base(engine: Engine) -> str:
-    """Return the sha256 of what all proofs on `engine` rest on."""
+def _shared_digest(engine: Engine) -> str:
+    """Return the sha256 of what all units on `engine` depend on."""
     package = ROOT / "drydock"
     code = [path for path in package.rglob("*.py") if path.relative_to(package).parts[0] not in NOT_RUN]
     recipe = [path for path in (ROOT / "base-images").rglob("*") if path.is_file()]
-    whole = hashlib.sha256(json.dumps(sorted(engine.facts.items())).encode())
-    whole.update(files_digest([*(ROOT / name for name in SHARED), *code, *recipe]).encode())
-    return whole.hexdigest()
+    facts = json.dumps(sorted(engine.facts.items()))
+    return _join_digests([facts, _files_digest([*(ROOT / name for name in SHARED), *code, *recipe])])
 
 
-def _digest(unit: str, base: str) -> str:
-    known = examples.load_examples()
-    if unit in known:
-        own = known[unit].digest()
-    else:
-        # Tests of the harness run examples, and hold what was recorded of the command line to the engine.
-        recorded = (ROOT / "evidence" / "commands").glob("*.json")
-        files = [*(ROOT / "tests" / unit).rglob("*.py"), *(ROOT / "tests").glob("*.py"), *recorded]
-        own = "\0".join([files_digest(files), *(example.digest() for example in known.values())])
-    return hashlib.sha256(f"{unit}\0{base}\0{own}".encode()).hexdigest()
+def _unit_digest(unit: str, shared: str) -> str:
+    all_examples = examples.load_examples()
+    if unit in all_examples:
+        return _join_digests([unit, shared, all_examples[unit].digest()])
+    # Tests of the harness run examples, and compare the recorded command lines with the engine's.
+    recorded = (ROOT / "evidence" / "commands").glob("*.json")
+    files = [*(ROOT / "tests" / unit).rglob("*.py"), *(ROOT / "tests").glob("*.py"), *recorded]
+    return _join_digests([unit, shared, _files_digest(files), *(each.digest() for each in all_examples.values())])
 
 
-def files_digest(paths: Iterable[Path]) -> str:
+def _files_digest(paths: Iterable[Path]) -> str:
     """Return the sha256 of the names and the bytes of files."""
-    whole = hashlib.sha256()
-    for path in sorted(paths):
-        whole.update(f"{path}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return whole.hexdigest()
+    return _join_digests(f"{path}\0{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in sorted(paths))
 
 
-def proof_age(proof: Proof, now: float | None = None) -> str:
-    """Return the age of the proof for a reader: ``4 min``."""
-    minutes = ((time.time() if now is None else now) - proof.at) / 60
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
+def _join_digests(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

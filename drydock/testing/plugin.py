@@ -1,4 +1,4 @@
-"""The pytest plugin for tests on an engine: which tests run, what is left clean, and what is written as evidence."""
+"""The pytest plugin for tests on an engine: selects tests, cleans up after them, and saves their results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import json
 import os
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,35 +21,31 @@ from drydock.engine.resources import Resource
 from drydock.errors import DrydockError, EngineError, ReplayError
 from drydock.model import example as examples, known_failures
 from drydock.replay import replay, reservations
-from drydock.replay.shell import Outcome
-from drydock.testing import history, passed as proofs, results as tally
-from drydock.testing.history import ResultRecord, RunRecord, StepRecord
-from drydock.testing.passed import Passed, Proof
+from drydock.testing import history, passed, results
+from drydock.testing.history import RunRecord
+from drydock.testing.passed import Passed
 from drydock.testing.results import Result
 
 #: Folders under tests/ whose tests need an engine.
 ON_ENGINE = ("examples", "bases", "harness", "pages")
-#: What a run ends with that ran all its tests.
+#: Exit statuses of a run that wasn't ended early.
 ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
-#: The environment variable in which the workers find which units to leave out.
-PROVEN = "DRYDOCK_PROVEN"
+#: The environment variable that names for the workers the units to skip.
+PASSED = "DRYDOCK_PASSED"
 
 
 @dataclass
 class Session:
-    """What one run of the tests knows.
+    """The state of a run of the tests.
 
-    :ivar run: its eight hexadecimal digits, in the names of all it makes.
+    :ivar run: its ID, which is in the names of all that it makes.
     :ivar volumes: the anonymous volumes that were on the private engine before it.
-    :ivar results: by test id; complete in the process that controls the workers.
-    :ivar workers: the workers that ran the tests of each example; more than one is a fault.
-    :ivar outcomes: by unit, what became of its tests.
-    :ivar skips: by unit and test, why it was skipped, or why it is known not to be upheld.
-    :ivar proven: by unit, the proof for which its tests need not run again.
-    :ivar tests: for the history, what became of each test.
-    :ivar digests: for the history, by unit, of all that its tests rest on: taken at the start, because files may be
-        edited, and are recorded, during a run.
-    :ivar gone: whether the engine went away under the run, so that what failed says nothing of the tests.
+    :ivar results: by test ID; complete in the process that controls the workers.
+    :ivar workers: the workers that ran the tests of each example.
+    :ivar passed: the units that an earlier run has passed, which this run skips.
+    :ivar digests: the sha256 of all that the tests of a unit depend on, by unit; taken at the start, because files may
+        be edited, and are recorded, during a run.
+    :ivar gone: whether the engine went away during the run, so that failures say nothing about the tests.
     """
 
     engine: Engine
@@ -58,21 +54,14 @@ class Session:
     volumes: set[str] = field(default_factory=set)
     results: dict[str, Result] = field(default_factory=dict)
     workers: dict[str, set[str]] = field(default_factory=dict)
-    outcomes: dict[str, set[str]] = field(default_factory=dict)
-    skips: dict[str, dict[str, str]] = field(default_factory=dict)
-    proven: dict[str, Proof] = field(default_factory=dict)
-    tests: dict[str, ResultRecord] = field(default_factory=dict)
+    passed: dict[str, Passed] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     gone: bool = False
 
     @property
     def lock(self) -> Path:
-        """The file that this run locks while it lives. What is left of a dead run is swept by this."""
+        """The file that this run locks while it lives. What is left of a dead run is recognized by it."""
         return locks_folder(self.engine) / f"{self.run}.run"
-
-    def split(self) -> list[str]:
-        """Return whose tests ran on several workers, where they would take away from each other what they share."""
-        return [what for what, workers in self.workers.items() if len(workers) > 1]
 
 
 SESSION = pytest.StashKey[Session]()
@@ -81,18 +70,26 @@ SESSION = pytest.StashKey[Session]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add Drydock's options."""
     group = parser.getgroup("drydock")
-    group.addoption("--on-engine", action="store_true", help="run the tests that need an engine, and only these")
+    group.addoption("--on-engine", action="store_true", help="run the tests that need an engine, and no others")
     group.addoption(
-        "--engine", choices=sorted(ENGINE_SPECS), default="", help="use this private engine; implies --on-engine"
+        "--engine", choices=sorted(ENGINE_SPECS), default="", help="run on this private engine; implies --on-engine"
     )
-    group.addoption("--example", action="append", default=[], metavar="SLUG", help="run only this example's tests")
-    group.addoption("--unproven", action="store_true", help="leave out what passed on this engine as it is now")
-    group.addoption("--record", action="store_true", help="rewrite transcripts and evidence with what this run proves")
-    group.addoption("--accept-failures", action="store_true", help="record steps whose exit status changed, too")
-    group.addoption("--results", metavar="FILE", help="write what became of each test to this JSON file")
-    group.addoption("--shuffle-within", action="store_true", help="with --random-order, shuffle each file's tests, too")
+    group.addoption(
+        "--example",
+        action="append",
+        default=[],
+        metavar="SLUG",
+        help="run only this example's tests (repeatable)",
+    )
+    group.addoption("--unproven", action="store_true", help="skip what passed on this engine and is unchanged")
+    group.addoption("--record", action="store_true", help="rewrite transcripts and evidence from this run")
+    group.addoption(
+        "--accept-failures", action="store_true", help="with --record: also steps whose exit status changed"
+    )
+    group.addoption("--results", metavar="FILE", help="write the result of each test to this JSON file")
+    group.addoption("--shuffle-within", action="store_true", help="with --random-order: also within files")
     group.addoption("--no-history", action="store_true", help="keep this run out of the history")
-    group.addoption("--keep", action="store_true", help="leave what a failing test made alive, and say how to enter it")
+    group.addoption("--keep", action="store_true", help="keep what a failing test made, and print how to enter it")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -109,19 +106,21 @@ def pytest_configure(config: pytest.Config) -> None:
         session = Session(engine, os.environ.get("DRYDOCK_RUN") or host.new_run_id())
         config.stash[SESSION] = session
         if not _is_worker(config):
-            _begin(session)
-            _leave_out_proven(session, config)
-            if not _picked(config) and engine.facts["name"] != "Podman":  # there no transcript runs
-                make_room(
-                    engine, config.getoption("--example") or examples.load_examples().keys() - session.proven.keys()
-                )
+            _start_run(session)
+            _skip_passed(session, config)
+            if not _selects_tests(config) and engine.facts["name"] != "Podman":  # there no transcript runs
+                slugs = config.getoption("--example") or examples.load_examples().keys() - session.passed.keys()
+                make_room(engine, slugs)
             if not config.getoption("--no-history"):
-                units = config.getoption("--example") or [*examples.load_examples(), *(set(ON_ENGINE) - {"examples"})]
-                with contextlib.suppress(OSError):  # a copy of the repository need not hold all that a proof rests on
-                    session.digests = proofs.unit_digests(engine, units)
-            config.pluginmanager.register(_Results(session))
+                with contextlib.suppress(OSError):  # a copy of the repository lacks files that units depend on
+                    session.digests = passed.unit_digests(engine, config.getoption("--example") or _all_units())
+            config.pluginmanager.register(_Collector(session))
     except DrydockError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _all_units() -> list[str]:
+    return [*examples.load_examples(), *(folder for folder in ON_ENGINE if folder != "examples")]
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -135,63 +134,61 @@ def _point_at(engine: Engine) -> None:
     os.environ.update(engine.client, TESTCONTAINERS_RYUK_DISABLED="true", TC_POOLING_INTERVAL="0.05")
 
 
-def _begin(session: Session) -> None:
+def _start_run(session: Session) -> None:
     os.environ["DRYDOCK_RUN"] = session.run
     session.stack.callback(os.environ.pop, "DRYDOCK_RUN", None)
-    swept = resources.remove_leftovers(session.engine, locks_folder(session.engine))
+    leftovers = resources.remove_leftovers(session.engine, locks_folder(session.engine))
     session.stack.enter_context(host.file_lock(session.lock))
     if session.engine.private:
         session.volumes = resources.dangling_volumes(session.engine)
         if not resources.other_run_active(session.lock):
-            # Each build that takes over a tag leaves an image without one, and the engine reads them all whenever it
-            # is asked for its images: with some hundred of them, that is what it is busy with.
+            # Rebuilding a tag leaves a dangling image; with hundreds of them, listing images gets slow.
             resources.prune_images(session.engine)
-    if swept:
-        host.print_status(f"removed what an earlier run left behind: {', '.join(map(str, swept))}")
+    if leftovers:
+        host.print_status(f"removed what an earlier run left behind: {', '.join(map(str, leftovers))}")
 
 
-def _leave_out_proven(session: Session, config: pytest.Config) -> None:
-    """Find what needs not run again, if that is wanted, and tell the workers: all are to collect the same tests."""
-    os.environ.pop(PROVEN, None)
-    if config.getoption("--unproven") and not _filtered(config):
-        session.proven = proofs.still_valid(
-            session.engine, [*examples.load_examples(), *(set(ON_ENGINE) - {"examples"})]
-        )
-        os.environ[PROVEN] = " ".join(session.proven)
-        session.stack.callback(os.environ.pop, PROVEN, None)
+def _skip_passed(session: Session, config: pytest.Config) -> None:
+    """With ``--unproven``, find the units to skip, and name them for the workers, which must collect the same tests."""
+    os.environ.pop(PASSED, None)
+    if config.getoption("--unproven") and not _is_partial(config):
+        session.passed = passed.still_passed(session.engine, _all_units())
+        os.environ[PASSED] = " ".join(session.passed)
+        session.stack.callback(os.environ.pop, PASSED, None)
 
 
 def make_room(engine: Engine, slugs: Collection[str]) -> None:
-    """See that the names of these examples' transcripts are free: a reader may have followed their pages.
+    """Free the names that these examples' transcripts use. Somebody may have followed their pages.
 
-    What he made on an engine of his own stays. On the private engine his images go, for the examples' files build
-    them again; the rest stays there, too.
+    Nothing is removed from the user's own engine. On the private engine, images are removed because the examples can
+    rebuild them; containers, networks and volumes are reported.
 
-    :raises ReplayError: something is in the way; the message says what removes it.
+    :raises ReplayError: a name is in use; the message has the command that frees it.
     """
-    found = reservations.find_conflicts(engine, locks_folder(engine), slugs)
-    images = [thing for thing in found if thing.kind == "image" and engine.private]
-    kept = [thing for thing in found if thing not in images] or resources.remove_resources(engine, images)
-    if kept:
-        raise ReplayError(reservations.conflict_message(kept))
+    conflicts = reservations.find_conflicts(engine, locks_folder(engine), slugs)
+    images = [resource for resource in conflicts if resource.kind == "image" and engine.private]
+    remaining = [resource for resource in conflicts if resource not in images]
+    remaining = remaining or resources.remove_resources(engine, images)
+    if remaining:
+        raise ReplayError(reservations.conflict_message(remaining))
     if images:
-        removed = ", ".join(thing.name for thing in images)
-        host.print_status(f"removed from the private engine, for transcripts build images with these names: {removed}")
+        names = ", ".join(image.name for image in images)
+        host.print_status(f"removed from the private engine, because transcripts build these images: {names}")
 
 
 def locks_folder(engine: Engine) -> Path:
-    """Return the folder of the lock files of this engine's runs and names."""
+    """Return the folder of the lock files of this engine's runs and reserved names."""
     return host.cache_folder() / "locks" / "".join(c if c.isalnum() else "-" for c in engine.facts["id"])
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say on which engine and base images the tests run."""
+    """Name the engine and the base images."""
     session = config.stash.get(SESSION, None)
     return [f"engine: {session.engine}"] if session else []
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Collect either what needs an engine or what does not."""
+    """Collect either the tests that need an engine or the others."""
     parts = collection_path.relative_to(ROOT).parts if collection_path.is_relative_to(ROOT) else ()
     if len(parts) < 2 or parts[0] != "tests":
         return None
@@ -199,10 +196,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep the tests of an example on one worker: claims share what they build, and the output of a build that a
-    transcript shows would name steps of another build that shares them at that moment.
+    """Keep the tests of an example on one worker: claims share what they build, and a build's output differs while
+    another build shares its steps.
 
-    (It is too late for this in `pytest_collection_modifyitems`: xdist reads the marks before.)
+    (`pytest_collection_modifyitems` is too late for this: xdist reads the marks before.)
     """
     slug = slug_of(item)
     if slug and item.config.getoption("--on-engine"):
@@ -211,30 +208,36 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Pick the examples asked for, and ask each test for its claim."""
+    """Select the tests of ``--example``, or of the units that haven't passed, and mark known failures."""
     if not config.getoption("--on-engine"):
         return
-    wanted = config.getoption("--example")
-    proven = os.environ.get(PROVEN, "").split()
     known = known_failures.failures_on(config.stash[SESSION].engine.key)
-    # The tests of some files look one after the other at what they share.
+    # The tests of some files depend on each other's order.
     ordered = config.getoption("random_order_enabled", False) and not config.getoption("--shuffle-within")
-    kept: list[pytest.Item] = []
-    dropped: list[pytest.Item] = []
+    selected: list[pytest.Item] = []
+    deselected: list[pytest.Item] = []
     for item in items:
         slug = slug_of(item)
         if slug and not _sentence(item):
-            raise pytest.UsageError(f"{item.nodeid}: its docstring is to be the sentence that it proves")
-        # A test of the harness that is tried for an example stays the harness's.
-        unit = unit_of(item.nodeid, slug if item.path.parent.name == "examples" else None)
-        chosen = slug in wanted if wanted else unit not in proven
-        (kept if chosen else dropped).append(item)
+            raise pytest.UsageError(
+                f"{item.nodeid} has no docstring: write the claim as one sentence, which the site prints"
+            )
+        (selected if _is_selected(item, config) else deselected).append(item)
         if ordered:
             item.add_marker(pytest.mark.random_order(disabled=True))
         expect_failure(item, known.get(f"{slug}::{claim_name(item)}"))
-    if dropped:
-        config.hook.pytest_deselected(items=dropped)
-        items[:] = kept
+    if deselected:
+        config.hook.pytest_deselected(items=deselected)
+        items[:] = selected
+
+
+def _is_selected(item: pytest.Item, config: pytest.Config) -> bool:
+    slugs = config.getoption("--example")
+    if slugs:
+        return slug_of(item) in slugs
+    # A harness test that is parametrized with a slug belongs to the harness.
+    unit = slug_of(item) if item.path.parent.name == "examples" else item.nodeid.split("/")[1]
+    return unit not in os.environ.get(PASSED, "").split()
 
 
 def claim_name(item: pytest.Item) -> str:
@@ -245,10 +248,7 @@ def claim_name(item: pytest.Item) -> str:
 
 
 def expect_failure(item: pytest.Item, difference: known_failures.KnownFailure | None) -> None:
-    """Expect the test to fail on an engine that is known not to uphold it; where it passes, the run fails.
-
-    What holds there by chance is skipped.
-    """
+    """Mark the test as a known failure: if it passes, the run fails. Skip a test that passes by chance."""
     if difference and difference.by_chance:
         item.add_marker(pytest.mark.skip(reason=difference.reason))
     elif difference:
@@ -256,7 +256,7 @@ def expect_failure(item: pytest.Item, difference: known_failures.KnownFailure | 
 
 
 def slug_of(item: pytest.Item) -> str | None:
-    """Return the slug of the example that the test belongs to; None for a test of a base image."""
+    """Return the slug of the example that the test belongs to or is parametrized with, or None."""
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     if "slug" in parameters:
         return str(parameters["slug"])
@@ -265,59 +265,19 @@ def slug_of(item: pytest.Item) -> str | None:
     return item.path.stem.removeprefix("test_").replace("_", "-")
 
 
-def unit_of(test: str, slug: str | None) -> str:
-    """Return whose proof the test with this id belongs to: its example's, else that of its folder under tests/."""
-    return slug or test.split("/")[1]
-
-
-def _plain(test: str, unit: str) -> str:
-    """Return the id of a test as it is without workers: with ``--dist loadgroup`` it ends with its group's name."""
-    return test.removesuffix(f"@{unit}")
-
-
 def _sentence(item: pytest.Item) -> str:
     return " ".join((getattr(item.obj, "__doc__", None) or "").split()) if isinstance(item, pytest.Function) else ""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Write on an example's test what it proves. It travels with the test's reports from a worker to the controller.
-
-    A test of the harness that is run for an example is no claim of it.
-    """
+    """Add to an example's test the facts that travel with its reports from a worker to the controller."""
     slug = slug_of(item)
     if slug and item.path.parent.name == "examples" and item.config.stash.get(SESSION, None):
         kind = "transcript" if item.path.stem == "test_transcripts" else "claim"
         name = item.callspec.params["name"] if kind == "transcript" else item.name.partition("@")[0]  # type: ignore[attr-defined]
-        facts: dict[str, Any] = {"slug": slug, "kind": kind, "name": name, "sentence": _sentence(item)}
-        facts |= {"measures": {}, "tables": {}}
-        item.user_properties.append(("drydock", facts))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Write on a transcript's test each step that it ran, also where one failed."""
-    if facts_of(item).get("kind") != "transcript":
-        return (yield)
-    ran: list[dict[str, Any]] = []
-    item.user_properties.append(("drydock-steps", ran))
-
-    def keep(outcome: Outcome) -> None:
-        step = StepRecord(outcome.expected.line, round(outcome.seconds, 3), outcome.tries, outcome.passed)
-        ran.append(asdict(step))  # a report travels as what JSON can hold
-
-    told = replay.ON_STEP.set(keep)
-    try:
-        return (yield)
-    finally:
-        replay.ON_STEP.reset(told)
-
-
-def facts_of(item: pytest.Item) -> dict[str, Any]:
-    """Return what is written on the test: fields of :class:`drydock.testing.results.Result`."""
-    found: object = dict(item.user_properties).get("drydock", {})
-    assert isinstance(found, dict)
-    return found
+        facts: dict[str, Any] = {"unit": slug, "kind": kind, "name": name, "sentence": _sentence(item)}
+        item.user_properties.append(("drydock", {**facts, "steps": [], "measures": {}, "tables": {}}))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -338,151 +298,142 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-def _reason(report: pytest.TestReport) -> str:
-    """Return why the test was skipped, or expected to fail; "" where nobody said."""
-    if hasattr(report, "wasxfail"):
-        return str(report.wasxfail).removeprefix("reason: ")
-    skipped = isinstance(report.longrepr, tuple)
-    return report.longrepr[2].removeprefix("Skipped").removeprefix(": ") if skipped else ""  # type: ignore[index]
-
-
-class _Results:
-    """Gathers the reports, in the process that controls the workers."""
+class _Collector:
+    """Collects the results of all tests, in the process that controls the workers."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep what decides about a test: its call, or the setup or teardown that did not pass."""
-        facts: Any = dict(report.user_properties).get("drydock")
-        unit = unit_of(report.nodeid, facts["slug"] if facts else None)
-        self._session.outcomes.setdefault(unit, set()).add(report.outcome)
-        self._note(report, facts, unit)
-        if facts:
-            self._session.workers.setdefault(facts["slug"], set()).add(getattr(report, "worker_id", ""))
-        reason = _reason(report)
-        if report.skipped:
-            self._session.skips.setdefault(unit, {})[_plain(report.nodeid, unit)] = reason
-        if facts and (report.when == "call" or report.outcome != "passed"):
-            self._session.results[report.nodeid] = Result(report.nodeid, outcome=report.outcome, reason=reason, **facts)
-
-    def _note(self, report: pytest.TestReport, facts: Any, unit: str) -> None:
-        """Keep for the history what this part of the test says: its setup, its call, or its teardown."""
-        test = _plain(report.nodeid, unit)
-        if facts and facts["kind"] == "transcript":
-            test = f"examples/{unit}/transcripts/{facts['name']}.console"
-        so_far = self._session.tests.get(test, ResultRecord(unit, "passed", 0.0))
-        steps: Any = dict(report.user_properties).get("drydock-steps", ())
-        self._session.tests[test] = ResultRecord(
-            unit,
-            so_far.outcome if report.outcome == "passed" else report.outcome,
-            round(so_far.seconds + report.duration, 3),
-            tuple(StepRecord(**each) for each in steps),
-        )
+        """Add a phase to its test's result: setup, call, or teardown."""
+        phase = results.read_report(report)
+        self._session.results[phase.test] = results.merge_phases(self._session.results.get(phase.test), phase)
+        if phase.kind:
+            self._session.workers.setdefault(phase.unit, set()).add(getattr(report, "worker_id", ""))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Remove and report what the run left behind, hold it to the floor, and write evidence."""
-    known = session.config.stash.get(SESSION, None)
-    if known is None or _is_worker(session.config):
+    """Remove what the run left behind, and save its results: in the history, as evidence, for later runs."""
+    run = session.config.stash.get(SESSION, None)
+    if run is None or _is_worker(session.config):
         return
-    with known.stack:
-        problems = _leaks(known, session.config)
-    _keep_in_history(known, session.config, problems)
-    problems += [f"the tests of {what} ran on several workers: use --dist loadgroup" for what in known.split()]
-    results = list(known.results.values())
-    if session.config.getoption("--results"):
-        table = json.dumps([asdict(result) for result in results], indent=1)
-        Path(session.config.getoption("--results")).write_text(table, encoding="utf-8")
-    whole = not _filtered(session.config)
-    done: list[str] = []
-    if session.config.getoption("--record") and _picked(session.config):
-        done = ["no evidence written: only some tests of an example were asked for"] if results else []
-    elif session.config.getoption("--record") and not session.shouldfail:
-        done, refused = tally.write_evidence(known.engine, results)
-        problems += refused
-        if whole and not problems:
-            tally.raise_floor()
-    elif whole:
-        problems += tally.below_floor(tally.count_results(results, known.proven.values()))
+    with run.stack:
+        problems = _remove_leftovers(run, session.config)
+    _save_history(run, session.config, problems)
+    split = [slug for slug, workers in run.workers.items() if len(workers) > 1]
+    problems += [f"the tests of {slug} ran on several workers: use --dist loadgroup" for slug in split]
+    _write_results(run, session.config)
     ended = session.exitstatus in ENDED and not session.shouldfail and not session.shouldstop
-    if ended and not _picked(session.config):
-        _keep_proofs(known, results, set(session.config.getoption("--example")), blamed=bool(problems))
-    for unit, proof in known.proven.items():
-        host.print_status(f"{unit}: proven {proofs.proof_age(proof)} ago on this engine, unchanged since")
-        for skip in proof.skips:
-            host.print_status(f"  but not {skip}")
-    if known.proven:
-        host.print_status("run these again all the same with: nox -s examples -- --all")
-    for line in [*done, *problems]:
+    if session.config.getoption("--record"):
+        problems += _record_evidence(run, session.config, ended=ended, clean=not problems)
+    elif ended and not _is_partial(session.config):
+        earlier = [result for unit in run.passed.values() for result in unit.results]
+        problems += results.below_floor(results.count_results([*run.results.values(), *earlier]))
+    if ended and not _selects_tests(session.config):
+        _save_passed(run, session.config, clean=not problems)
+    _report_skipped(run.passed)
+    for line in problems:
         host.print_status(line)
     if problems and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    elif known.proven and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+    elif run.passed and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         session.exitstatus = pytest.ExitCode.OK
 
 
-def _keep_in_history(session: Session, config: pytest.Config, left: list[str]) -> None:
-    if config.getoption("--no-history") or session.gone or not session.tests:
-        return
-    units = {verdict.unit for verdict in session.tests.values()}
-    ran = RunRecord(
-        run=session.run,
-        engine=session.engine.key,
-        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        digests={unit: digest for unit, digest in session.digests.items() if unit in units},
-        tests=session.tests,
-        left=tuple(left),
-        recording=config.getoption("--record"),
-    )
-    try:
-        history.save_run(ran)
-    except OSError as error:
-        host.print_status(f"this run is not in the history: {error}")
-
-
-def _keep_proofs(session: Session, results: list[Result], wanted: set[str], *, blamed: bool) -> None:
-    """Remember which units passed whole, and what they skipped: later runs say it again. Where the run left something
-    behind, none did: whose it was is not known.
-
-    :param wanted: the examples that were asked for, of whose tests those alone are all that ran; empty for all.
-    """
-    failed = {unit for unit, outcomes in session.outcomes.items() if blamed or not outcomes <= {"passed", "skipped"}}
-    failed |= {unit for unit, skips in session.skips.items() if not all(skips.values())}
-    passed = {}
-    for unit in (session.outcomes.keys() & wanted if wanted else session.outcomes.keys()) - failed:
-        counted = tally.count_results(each for each in results if each.slug == unit)
-        skips = tuple(f"{test}: {reason}" for test, reason in sorted(session.skips.get(unit, {}).items()))
-        passed[unit] = Passed(counted["claims"], counted["transcripts"], skips)
-    try:
-        proofs.keep_proofs(session.engine, passed, failed)
-    except OSError as error:
-        host.print_status(f"the next run will run all of this again: {error}")
-
-
-def _filtered(config: pytest.Config) -> bool:
-    return bool(config.getoption("--example")) or _picked(config)
-
-
-def _picked(config: pytest.Config) -> bool:
-    """Say whether single tests were asked for, so that of an example some may be left out."""
-    chosen = any(config.getoption(name) for name in ("keyword", "markexpr", "collectonly"))
-    return chosen or any("::" in argument or argument.endswith(".py") for argument in config.args)
-
-
-def _leaks(session: Session, config: pytest.Config) -> list[str]:
+def _remove_leftovers(session: Session, config: pytest.Config) -> list[str]:
+    """Remove what the run left on the engine, and return a message for each of it."""
     if config.getoption("--keep"):
         session.lock.unlink(missing_ok=True)
         return []
     try:
-        left = [thing for thing in resources.list_resources(session.engine) if thing.run == session.run]
+        left = [resource for resource in resources.list_resources(session.engine) if resource.run == session.run]
         if session.engine.private and not resources.other_run_active(session.lock):
-            fresh = resources.dangling_volumes(session.engine) - session.volumes
-            left += [Resource("volume", f"{name[:12]} (anonymous)", name) for name in sorted(fresh)]
+            volumes = resources.dangling_volumes(session.engine) - session.volumes
+            left += [Resource("volume", f"{name[:12]} (anonymous)", name) for name in sorted(volumes)]
         resources.remove_resources(session.engine, left)
     except EngineError as error:
         session.gone = True
-        return [f"{error}\nwhat this run left behind is removed by the next one on this engine"]
+        return [f"{error}\nthe next run on this engine removes what this run left behind"]
     session.lock.unlink(missing_ok=True)
-    return [f"left behind, and removed now: {thing}" for thing in left]
+    return [f"left behind, and removed now: {resource}" for resource in left]
+
+
+def _save_history(session: Session, config: pytest.Config, left: list[str]) -> None:
+    if config.getoption("--no-history") or session.gone or not session.results:
+        return
+    units = {result.unit for result in session.results.values()}
+    run = RunRecord(
+        run=session.run,
+        engine=session.engine.key,
+        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        digests={unit: digest for unit, digest in session.digests.items() if unit in units},
+        results=tuple(map(results.without_evidence, session.results.values())),
+        left=tuple(left),
+        recording=config.getoption("--record"),
+    )
+    try:
+        history.save_run(run)
+    except OSError as error:
+        host.print_status(f"this run is not in the history: {error}")
+
+
+def _write_results(session: Session, config: pytest.Config) -> None:
+    if config.getoption("--results"):
+        claims = [asdict(result) for result in session.results.values() if result.kind]
+        Path(config.getoption("--results")).write_text(json.dumps(claims, indent=1), encoding="utf-8")
+
+
+def _record_evidence(session: Session, config: pytest.Config, *, ended: bool, clean: bool) -> list[str]:
+    """Write evidence and, after a whole run without a problem, the floor. Return problems."""
+    if _selects_tests(config) or not ended:
+        if session.results:
+            why = "the run ended early" if not ended else "only some tests of an example were asked for"
+            host.print_status(f"no evidence written: {why}")
+        return []
+    done, problems = results.write_evidence(session.engine, session.results.values())
+    if clean and not problems and not _is_partial(config):
+        results.raise_floor()
+    for line in done:
+        host.print_status(line)
+    return problems
+
+
+def _save_passed(session: Session, config: pytest.Config, *, clean: bool) -> None:
+    """Save the units that passed, for later runs to skip. If the run left something behind, none passed: which test
+    left it is unknown.
+    """
+    units = results.group_units(session.results.values())
+    failed = {unit for unit, group in units.items() if not (clean and all(map(_may_skip, group)))}
+    # With --example, of the other units only some tests ran.
+    complete = units.keys() & set(config.getoption("--example") or units)
+    try:
+        passed.save_passed(session.engine, {unit: units[unit] for unit in complete - failed}, failed)
+    except OSError as error:
+        host.print_status(f"the next run will run all of this again: {error}")
+
+
+def _may_skip(result: Result) -> bool:
+    """Return whether a later run may skip the test: it passed, or says why it was skipped."""
+    return result.outcome == "passed" or (result.outcome == "skipped" and bool(result.reason))
+
+
+def _report_skipped(units: Mapping[str, Passed]) -> None:
+    """Print the units that this run skipped because they passed, and again what was skipped then."""
+    for name, unit in units.items():
+        host.print_status(f"{name}: passed {unit.age_text()} ago on this engine, unchanged since")
+        for result in sorted(unit.results, key=lambda result: result.test):
+            if result.outcome == "skipped":
+                host.print_status(f"  but not {result.test}: {result.reason}")
+    if units:
+        host.print_status("to run these again: nox -s examples -- --all")
+
+
+def _is_partial(config: pytest.Config) -> bool:
+    return bool(config.getoption("--example")) or _selects_tests(config)
+
+
+def _selects_tests(config: pytest.Config) -> bool:
+    """Return whether single tests were asked for, so that some tests of an example may be left out."""
+    chosen = any(config.getoption(name) for name in ("keyword", "markexpr", "collectonly"))
+    return chosen or any("::" in argument or argument.endswith(".py") for argument in config.args)

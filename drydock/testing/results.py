@@ -1,116 +1,192 @@
-"""What the tests of a run proved: from their reports to counts and evidence."""
+"""Results: what became of each test, from its reports to evidence and the floor of counts."""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
-import json
-from collections.abc import Iterable
+import itertools
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from drydock import ROOT
+import pytest
+
+from drydock import ROOT, store
 from drydock.engine.client import Engine
 from drydock.model import evidence, example as examples
 from drydock.model.evidence import Claim, Measure, Replayed, Run, Table
-from drydock.testing.passed import Proof
+from drydock.replay.shell import Outcome
 
 FLOOR = ROOT / "evidence" / "floor.json"
+#: A test's ID in a report: with ``--dist loadgroup``, it ends with the name of the test's group.
+_NODE_ID = re.compile(r"(?P<test>.*?)(@(?P<group>[\w-]+))?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """The result of a transcript's step.
+
+    :ivar line: the line of its command in the transcript.
+    :ivar seconds: wall time of the last try.
+    :ivar tries: the number of times it ran.
+    """
+
+    line: int
+    seconds: float
+    tries: int
+    passed: bool
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one test of an example.
+    """The result of a test.
 
-    :ivar test: the test's id, for messages.
-    :ivar kind: ``claim`` or ``transcript``.
-    :ivar name: the test function's name, or the transcript's.
+    :ivar test: the test's ID.
+    :ivar unit: the slug of its example, or its folder below ``tests/``; see :mod:`drydock.testing.passed`.
     :ivar outcome: ``passed``, ``failed`` or ``skipped``.
-    :ivar steps: commands that the transcript ran.
-    :ivar retries: how often a step was run again before it matched.
-    :ivar seconds: wall time of the transcript's own commands.
+    :ivar reason: why it was skipped, or is known to fail.
+    :ivar seconds: wall time, including fixtures.
+    :ivar kind: ``claim`` or ``transcript``; "" for a test that belongs to no example.
+    :ivar name: the name of the claim's test function, or of the transcript.
+    :ivar steps: the steps of a transcript that ran.
     """
 
     test: str
-    slug: str
-    kind: str
-    name: str
-    sentence: str
+    unit: str
     outcome: str = "passed"
     reason: str = ""
-    steps: int = 0
-    retries: int = 0
     seconds: float = 0.0
+    kind: str = ""
+    name: str = ""
+    sentence: str = ""
+    steps: tuple[StepResult, ...] = ()
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    @property
+    def place(self) -> str:
+        """The file of a transcript; else the test's ID."""
+        return f"examples/{self.unit}/transcripts/{self.name}.console" if self.kind == "transcript" else self.test
 
-def count_results(results: Iterable[Result], proven: Iterable[Proof] = ()) -> dict[str, int]:
-    """Return how many claims and transcripts were collected. A skip counts: it was seen, and it prints its reason.
 
-    :param proven: of those that were left out.
-    """
+def report_facts(item: pytest.Item) -> dict[str, Any]:
+    """Return the facts that travel with the test's reports: fields of :class:`Result`, as plain data."""
+    facts: object = dict(item.user_properties).get("drydock", {})
+    assert isinstance(facts, dict)
+    return facts
+
+
+def report_steps(item: pytest.Item, outcomes: Iterable[Outcome]) -> None:
+    """Add the steps of a transcript to its test's reports."""
+    steps = [StepResult(o.expected.line, round(o.seconds, 3), o.tries, o.passed) for o in outcomes]
+    report_facts(item)["steps"] = [dataclasses.asdict(step) for step in steps]
+
+
+def read_report(report: pytest.TestReport) -> Result:
+    """Return the result of a phase of a test: its setup, call, or teardown."""
+    test, group = _NODE_ID.fullmatch(report.nodeid).group("test", "group")  # type: ignore[union-attr]
+    folder = test.partition("/")[2].partition("/")[0]  # below tests/
+    # A worker that crashed reports its test without facts.
+    facts = dict(report.user_properties).get("drydock", {"unit": group if group and folder == "examples" else folder})
+    phase = {"test": test, "outcome": report.outcome, "reason": _skip_reason(report), "seconds": report.duration}
+    return store.build(Result, {**facts, **phase})  # type: ignore[dict-item]
+
+
+def _skip_reason(report: pytest.TestReport) -> str:
+    """Return why the test was skipped or expected to fail; "" without a reason."""
+    if hasattr(report, "wasxfail"):
+        return str(report.wasxfail).removeprefix("reason: ")
+    if not report.skipped or not isinstance(report.longrepr, tuple):
+        return ""
+    return report.longrepr[2].removeprefix("Skipped").removeprefix(": ")
+
+
+def merge_phases(before: Result | None, phase: Result) -> Result:
+    """Return the result of a test after another phase. A failed teardown fails the test."""
+    if before is None:
+        return phase
+    return dataclasses.replace(
+        phase if phase.kind else before,
+        outcome=before.outcome if phase.outcome == "passed" else phase.outcome,
+        reason=phase.reason or before.reason,
+        seconds=round(before.seconds + phase.seconds, 3),
+    )
+
+
+def without_evidence(result: Result) -> Result:
+    """Return `result` without what only evidence needs."""
+    return dataclasses.replace(result, sentence="", measures={}, tables={})
+
+
+def count_results(results: Iterable[Result]) -> dict[str, int]:
+    """Return the numbers of claims and transcripts. Skipped ones count, because they were collected."""
     kinds = [result.kind for result in results]
-    proven = list(proven)
-    return {
-        "claims": kinds.count("claim") + sum(proof.claims for proof in proven),
-        "transcripts": kinds.count("transcript") + sum(proof.transcripts for proof in proven),
-    }
+    return {"claims": kinds.count("claim"), "transcripts": kinds.count("transcript")}
 
 
-def below_floor(found: dict[str, int]) -> list[str]:
-    """Return what went missing: each count of `found` that is below the floor kept in git."""
-    floor = json.loads(FLOOR.read_text(encoding="utf-8"))
+def below_floor(counts: dict[str, int]) -> list[str]:
+    """Return a message for each of `counts` that is below the floor."""
+    floor = store.load_json(dict[str, int], FLOOR, "evidence/floor.json")
     return [
-        f"only {count} {kind} collected; the floor in evidence/floor.json is {floor[kind]}"
-        for kind, count in found.items()
+        f"{count} {kind} collected, but evidence/floor.json has {floor[kind]}: find out which tests are missing; "
+        "if you removed them on purpose, run: nox -s record"
+        for kind, count in counts.items()
         if count < floor.get(kind, 0)
     ]
 
 
 def write_evidence(engine: Engine, results: Iterable[Result]) -> tuple[list[str], list[str]]:
-    """Write the evidence of each example all of whose tests ran without a failure.
+    """Write the evidence of each example whose tests all ran without a failure.
 
     :returns: what was done, and what was not and why.
     """
     done, problems = [], []
-    by_slug: dict[str, list[Result]] = {}
-    for result in results:
-        by_slug.setdefault(result.slug, []).append(result)
-    for slug, found in sorted(by_slug.items()):
-        failed = [result.test for result in found if result.outcome == "failed"]
+    for slug, group in group_units(results).items():
+        failed = [result.test for result in group if result.outcome == "failed"]
+        if slug not in examples.load_examples():
+            continue
         if failed:
             problems.append(f"evidence of {slug} not written: {failed[0]} failed")
         else:
-            changed = evidence.save_evidence(
-                evidence.with_run(evidence.load_evidence(slug), engine.key, build_run(engine, slug, found))
-            )
+            recorded = evidence.with_run(evidence.load_evidence(slug), engine.key, build_run(engine, slug, group))
+            changed = evidence.save_evidence(recorded)
             done.append(f"evidence/{slug}.json {'written' if changed else 'unchanged'} for {engine.key}")
     return done, problems
 
 
+def group_units(results: Iterable[Result]) -> dict[str, list[Result]]:
+    """Return the results by unit."""
+    ordered = sorted(results, key=lambda result: result.unit)
+    return {unit: list(group) for unit, group in itertools.groupby(ordered, key=lambda result: result.unit)}
+
+
 def raise_floor() -> None:
-    """Set the floor under claims, transcripts and commands to what the recorded evidence holds."""
+    """Set the floor of claims, transcripts, and commands to what the recorded evidence has."""
     runs = [run for slug in examples.load_examples() if (run := evidence.load_evidence(slug).run)]
-    floor = json.loads(FLOOR.read_text(encoding="utf-8")) if FLOOR.is_file() else {}
+    floor = store.load_json(dict[str, int], FLOOR, "evidence/floor.json") if FLOOR.is_file() else {}
     floor |= {
         "claims": sum(len(run.claims) for run in runs),
         "transcripts": sum(len(run.transcripts) for run in runs),
-        "commands": sum(each.steps for run in runs for each in run.transcripts.values()),
+        "commands": sum(replayed.steps for run in runs for replayed in run.transcripts.values()),
     }
-    FLOOR.write_text(json.dumps(floor, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    store.save_json(FLOOR, floor)
 
 
-def build_run(engine: Engine, slug: str, results: Iterable[Result]) -> Run:
+def build_run(engine: Engine, slug: str, results: Sequence[Result]) -> Run:
     """Return what `results` prove of the example `slug`, as evidence."""
-    found = list(results)
+    claims = [result for result in results if result.kind == "claim"]
+    transcripts = [result for result in results if result.kind == "transcript"]
     return Run(
         digest=examples.load_examples()[slug].digest(),
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         engine={name: value for name, value in engine.facts.items() if name not in ("id", "kernel")},
-        claims={each.name: Claim(each.sentence, each.outcome, each.reason) for each in found if each.kind == "claim"},
+        claims={result.name: Claim(result.sentence, result.outcome, result.reason) for result in claims},
         transcripts={
-            each.name: Replayed(each.steps, each.outcome, each.reason) for each in found if each.kind == "transcript"
+            # A known failure has no number of steps: it can stop at any of them.
+            result.name: Replayed(len(result.steps) if result.outcome == "passed" else 0, result.outcome, result.reason)
+            for result in transcripts
         },
-        measures={name: Measure(**values) for each in found for name, values in each.measures.items()},
-        tables={name: Table(**values) for each in found for name, values in each.tables.items()},
+        measures={name: Measure(**values) for result in results for name, values in result.measures.items()},
+        tables={name: Table(**values) for result in results for name, values in result.tables.items()},
     )

@@ -38,7 +38,7 @@ def start_module(
 
     Its tests are a separate run: within the run of this process, they would wait for it.
     """
-    env = {name: value for name, value in os.environ.items() if name not in ("DRYDOCK_RUN", "DRYDOCK_PROVEN")}
+    env = {name: value for name, value in os.environ.items() if name not in ("DRYDOCK_RUN", "DRYDOCK_PASSED")}
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         cwd=folder,

@@ -11,7 +11,8 @@ from drydock.errors import MalformedError, ReplayError
 from drydock.model import example as examples
 from drydock.model.evidence import DEFAULT_ENGINE
 from drydock.replay import replay
-from drydock.testing.plugin import facts_of, locks_folder
+from drydock.testing.plugin import locks_folder
+from drydock.testing.results import report_steps
 
 TRANSCRIPTS = [(slug, name) for slug, example in examples.load_examples().items() for name in example.transcripts]
 
@@ -31,18 +32,12 @@ def test_transcript(slug: str, name: str, engine: Engine, tmp_path: Path, reques
         accept=option("--accept-failures"),
         keep=option("--keep"),
     )
-    outcomes, fault = [], ""
     try:
         lacking = replay.missing_needs(job.example.transcript(name), engine)
         if lacking:
             pytest.skip(f"needs {lacking}")
-        outcomes = replay.run_job(job)
+        report_steps(request.node, replay.run_job(job))
     except (ReplayError, MalformedError) as error:
-        fault = str(error)
-    if fault:
-        pytest.fail(fault, pytrace=False)
-    facts_of(request.node).update(
-        steps=len(outcomes),
-        retries=sum(outcome.tries - 1 for outcome in outcomes),
-        seconds=sum(outcome.seconds for outcome in outcomes),
-    )
+        if isinstance(error, ReplayError):
+            report_steps(request.node, error.outcomes)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None

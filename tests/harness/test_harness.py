@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import signal
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from drydock.errors import ReplayError
 from drydock.model import evidence, example as examples
 from drydock.replay import replay, reservations
 from drydock.testing import passed, plugin
-from drydock.testing.passed import Passed
+from drydock.testing.results import Result
 
 
 def test_a_transcript_that_holds_passes(job, engine, slug):
@@ -237,35 +236,31 @@ def _containers(engine, run):
     return [thing for thing in runs.made_by(engine, run) if thing.kind == "container"]
 
 
-def test_fewer_claims_than_the_floor_fail_the_run(tmp_path):
-    """A suite that collects less than it did fails and says what went missing, though every test passed."""
-    from drydock.testing import results
-
-    floor = json.loads(results.FLOOR.read_text())
-    found = {"claims": floor["claims"] - 1, "transcripts": floor["transcripts"]}
-
-    assert results.below_floor(found) == [
-        f"only {floor['claims'] - 1} claims collected; the floor in evidence/floor.json is {floor['claims']}"
-    ]
-
-
-def test_what_is_proven_is_named_and_not_run(tmp_path, monkeypatch):
-    """A run for what is unproven names what is proven, runs the rest, and is held to the floor by both together."""
+def test_what_passed_is_named_and_skipped(tmp_path, monkeypatch):
+    """A run names the units that passed earlier, runs the rest, and compares both together with the floor."""
     real = host.cache_folder()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     host.cache_folder().mkdir()
     (host.cache_folder() / "locks").symlink_to(real / "locks")  # what other runs hold stays theirs
     met = choose.find_engine()  # as the run below meets it
     assert isinstance(met, Engine)
-    known = {slug: evidence.load_evidence(slug).run for slug in examples.load_examples() if slug != "hello-container"}
-    counts = {slug: Passed(len(run.claims), len(run.transcripts)) for slug, run in known.items() if run}
-    passed.keep_proofs(met, {**counts, "bases": Passed(), "harness": Passed()}, [])
+    recorded = {
+        slug: evidence.load_evidence(slug).run for slug in examples.load_examples() if slug != "hello-container"
+    }
+    units = {
+        slug: [
+            *(Result(name, slug, kind="claim", name=name) for name in run.claims),
+            *(Result(name, slug, kind="transcript", name=name) for name in run.transcripts),
+        ]
+        for slug, run in recorded.items()
+    }
+    passed.save_passed(met, {**units, "bases": [], "harness": []}, [])
     said = (running := runs.pytest("--unproven", "-n", "0", XDG_CACHE_HOME=str(tmp_path))).communicate(timeout=300)[0]
 
     assert running.returncode == 0, said
-    assert [unit for unit in counts if f"drydock: {unit}: proven " not in said] == [], said
-    assert "hello-container: proven" not in said
-    assert list(passed.still_valid(met, ["hello-container"])) == ["hello-container"]
+    assert [unit for unit in units if f"drydock: {unit}: passed " not in said] == [], said
+    assert "hello-container: passed" not in said
+    assert list(passed.still_passed(met, ["hello-container"])) == ["hello-container"]
 
 
 def test_a_part_is_no_evidence():

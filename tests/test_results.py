@@ -1,0 +1,88 @@
+"""Results: from the reports of a test to one result, and the floor. No engine."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from drydock import store
+from drydock.testing import results
+from drydock.testing.results import Result
+
+FACTS = {"unit": "hello", "kind": "claim", "name": "test_a", "sentence": "It is.", "steps": []}
+TEST = "tests/examples/test_hello.py::test_a"
+
+
+def report(when="call", outcome="passed", facts=FACTS, nodeid=TEST, duration=1.0):
+    """Return a test's report of one phase."""
+    properties = [("drydock", facts)] if facts else []
+    return pytest.TestReport(nodeid, ("", 0, ""), {}, outcome, None, when, (), duration, user_properties=properties)
+
+
+def merged(*reports):
+    """Return the result of a test that reports these phases."""
+    result = None
+    for each in reports:
+        result = results.merge_phases(result, results.read_report(each))
+    return result
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "outcome"),
+    [
+        (("passed", "passed", "passed"), "passed"),
+        (("passed", "failed", "passed"), "failed"),
+        (("passed", "passed", "failed"), "failed"),
+        (("passed", "skipped", "passed"), "skipped"),
+        (("skipped", "passed"), "skipped"),
+        (("passed", "skipped", "failed"), "failed"),
+    ],
+)
+def test_the_phases_of_a_test_make_one_result(outcomes, outcome):
+    """The phase that didn't pass decides, and seconds add up."""
+    phases = ("setup", "call", "teardown") if len(outcomes) == 3 else ("setup", "teardown")
+    result = merged(*map(report, phases, outcomes))
+
+    assert result == Result(TEST, "hello", outcome, "", len(outcomes), "claim", "test_a", "It is.")
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "test", "unit"),
+    [
+        (f"{TEST}@hello", TEST, "hello"),
+        ("tests/harness/test_x.py::test_y[a@b]@hello", "tests/harness/test_x.py::test_y[a@b]", "harness"),
+        ("tests/bases/test_x.py::test_y[a@b]", "tests/bases/test_x.py::test_y[a@b]", "bases"),
+    ],
+)
+def test_a_report_without_facts_names_its_unit(nodeid, test, unit):
+    """A crashed worker reports its test without facts: the group in the ID names the example."""
+    result = results.read_report(report("???", "failed", facts=None, nodeid=nodeid))
+
+    assert (result.test, result.unit, result.outcome) == (test, unit, "failed")
+
+
+def test_a_crash_keeps_what_the_test_reported_before():
+    """A test whose worker crashed in its call failed, and is still a claim."""
+    result = merged(report("setup"), report("???", "failed", facts=None, nodeid=f"{TEST}@hello"))
+
+    assert (result.outcome, result.kind, result.name) == ("failed", "claim", "test_a")
+
+
+def test_fewer_claims_than_the_floor_are_reported(tmp_path, monkeypatch):
+    """A run that collects less than the floor gets a message with both numbers and the command that lowers it."""
+    monkeypatch.setattr(results, "FLOOR", tmp_path / "floor.json")
+    store.save_json(results.FLOOR, {"claims": 242, "transcripts": 7, "blocks": 9})
+
+    assert results.below_floor({"claims": 242, "transcripts": 7}) == []
+    assert results.below_floor({"claims": 240, "transcripts": 7}) == [
+        "240 claims collected, but evidence/floor.json has 242: find out which tests are missing; "
+        "if you removed them on purpose, run: nox -s record"
+    ]
+
+
+def test_only_evidence_has_sentences_and_measures():
+    """What the history and later runs need of a result is its outcome and its times."""
+    result = dataclasses.replace(merged(report()), measures={"size": {"value": 1}}, reason="why")
+
+    assert results.without_evidence(result) == Result(TEST, "hello", "passed", "why", 1.0, "claim", "test_a")
