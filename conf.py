@@ -54,14 +54,6 @@ notfound_context = {
     ),
 }
 
-epub_description = "Containers and Docker, explained on examples that were run."
-epub_contributor = epub_copyright = author
-# A book has to have a name of its own, and keep it; without an address this one, which was made once.
-epub_identifier = html_baseurl or "urn:uuid:1f4461b6-697a-43c9-9804-20b73cbb8c3c"
-epub_uid = "book"
-epub_exclude_files = [".buildinfo.bak"]  # Sphinx leaves it where an earlier build had other settings
-epub_show_urls = "no"
-
 # The two prompts of a transcript. A root prompt ("# ") is not among them: it would make commands of comments.
 copybutton_prompt_text = r"\$ |> "
 copybutton_prompt_is_regexp = True

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pytest
 from small_site import DOCKERFILE
 
-from drydock import ROOT
 from drydock.model.evidence import Claim, Measure, Replayed
 from drydock.site import pages
 from drydock.site.blocks.lexer import guess_lexer
@@ -136,17 +135,6 @@ def test_other_builders_publish_nothing(site):
     assert built.warnings == []
     assert not (built.out / "_examples").exists()
     assert "zip" not in built.text("first.txt")
-
-
-def test_ebook_publishes_nothing(site):
-    """An e-book is HTML, but has no place for other files."""
-    built = site.build("epub")
-
-    assert not (built.out / "_examples").exists()
-    assert "_examples" not in built.text("first.xhtml")
-
-
-# Author mistakes
 
 
 @pytest.mark.parametrize(
@@ -621,15 +609,59 @@ def test_zip_is_reproducible(site):
     assert (site.build().out / "_examples/greeting.zip").read_bytes() == first
 
 
-@pytest.mark.parametrize("builder", ["html", "epub"])
-def test_settings_of_the_repository(site, builder):
+def test_settings_of_the_repository(own_settings):
     """The repository's own conf.py builds a site without a warning, on a theme that asks no third party."""
-    site.write("conf.py", (ROOT / "conf.py").read_text(encoding="utf-8"))
-    for folder in ("docs/_static", "docs/_templates"):
-        shutil.copytree(ROOT / folder, site.top / folder)
-    built = site.build(builder)
-    html = built.text("first.html" if builder == "html" else "first.xhtml")
+    built = own_settings.build()
+    html = built.text("first.html")
 
     assert built.warnings == []
     assert not re.search(r'<(script|link|img)[^>]*(src|href)="(https?:)?//', html)
-    assert builder == "epub" or "drydock.css" in html
+    assert "drydock.css" in html
+
+
+#: A page with tabs, a measure, a term, claims, and a link that only a network could check.
+EVERYTHING = """\
+Its {term}`image` weighs {measured}`greeting:weight`; see [elsewhere](https://elsewhere.invalid).
+
+::::{tab-set}
+:::{tab-item} One
+Its `idea`.
+:::
+::::
+
+:::{transcript} greeting/run
+:::
+
+:::{glossary}
+image
+  Files in layers.
+:::
+
+:::{claims}
+:::
+"""
+BUILDERS = ("dirhtml", "singlehtml", "text", "xml", "pseudoxml", "json", "pickle", "gettext", "linkcheck", "man")
+BUILDERS += ("texinfo", "latex", "epub", "changes", "dummy")
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_each_builder_builds(own_settings, builder):
+    """Each of Sphinx's builders builds a page with tabs, blocks, a term, a measure, and claims without a warning."""
+    offline = 'linkcheck_ignore = [".*"]\nepub_copyright = author\n'
+    own_settings.write("conf.py", (own_settings.top / "conf.py").read_text(encoding="utf-8") + offline)
+    claims = {"test_id": Claim("It runs as `10001`.", "passed")}
+    own_settings.record("greeting", claims=claims, measures={"weight": Measure(78_100_000, "bytes", 0)})
+    own_settings.page("first", EVERYTHING)
+
+    assert own_settings.build(builder).warnings == []
+
+
+def test_text_has_what_html_has(own_settings):
+    """A format other than HTML shows captions, claims and the tables of an example's page as text."""
+    own_settings.record("greeting", claims={"test_id": Claim("It runs as `10001`.", "passed")})
+    own_settings.page("first", ":::{transcript} greeting/run\n:::\n\n:::{claims}\n:::")
+    built = own_settings.build("text")
+
+    assert "greeting/transcripts/run.console · run on Docker 28.5.2" in built.text("first.txt")
+    assert "- It runs as `10001`." in built.text("first.txt")
+    assert "| It runs as `10001`. | ✓ upheld |" in built.text("examples/greeting.txt")

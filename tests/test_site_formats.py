@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import posixpath
 import re
 import struct
 import xml.etree.ElementTree as ET
@@ -156,40 +155,6 @@ def test_the_picture_says_nothing_that_ages():
     assert (drawn.get("width"), drawn.get("height")) == (CARD["og:image:width"], CARD["og:image:height"])
 
 
-def test_ebook_is_whole(own_settings):
-    """The e-book is a zip that says first what it is, and lists all that it has; each page is XML, and links to it."""
-    lines = "".join(f"line {number}\n" for number in range(60))
-    own_settings.example("greeting", {"transcripts/long.console": f"$ cat lines\n{lines}", "lines": lines})
-    own_settings.page("first", ":::{transcript} greeting/long\n:::\n\n{doc}`/examples/index`")
-    built = own_settings.build("epub")
-    with zipfile.ZipFile(built.out / "Drydock.epub") as book:
-        first, names = book.infolist()[0], set(book.namelist())
-        trees = {name: ET.fromstring(book.read(name)) for name in names if name.endswith((".xhtml", ".opf", ".ncx"))}
-        kind = book.read("mimetype")
-    listed = trees["content.opf"]
-
-    assert built.warnings == []
-    assert (first.filename, first.compress_type, kind) == ("mimetype", zipfile.ZIP_STORED, b"application/epub+zip")
-    assert {each.get("href") for each in listed.iter(f"{OPF}item")} == names - OWN
-    assert all(each.text not in (None, "", "unknown") for each in listed.find(f"{OPF}metadata"))
-    assert {"first.xhtml", "examples/greeting.xhtml", "nav.xhtml"} <= set(trees)
-    assert [link for name, tree in trees.items() for link in _broken(name, tree, trees)] == []
-
-
-#: The names in the list of an e-book, and its files that are not in that list.
-OPF, OWN = "{http://www.idpf.org/2007/opf}", {"mimetype", "META-INF/container.xml", "content.opf"}
-
-
-def _broken(name, tree, trees):
-    """Yield the links of the page `name` that lead to no page of the book, or to no part of it."""
-    for link in (each.get("href") for each in tree.iter("{http://www.w3.org/1999/xhtml}a") if each.get("href")):
-        path, _, part = link.partition("#")
-        page = posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if path else name
-        parts = {each.get("id") for each in trees[page].iter()} if page in trees else set()
-        if "://" not in link and (page not in trees or (part and part not in parts)):
-            yield name, link
-
-
 def test_index_of_the_search(site):
     """The search knows a command of a page, and not what only an example's own page shows."""
     site.page("first", ":::{transcript} greeting/run\n:::")
@@ -305,17 +270,6 @@ def test_cards_are_loaded_where_they_are(own_settings):
 
     assert "sphinx-design" in built.text("cards.html")
     assert "sphinx-design" not in built.text("first.html")
-
-
-def test_tabs_of_an_ebook(own_settings):
-    """An e-book has all tabs one after the other, and nothing to switch them with."""
-    own_settings.page("first", TABS)
-    html = own_settings.build("epub").text("first.xhtml")
-
-    assert '<p class="rubric">Two</p>' in html
-    assert "Zebras." in html
-    assert "sd-tab-content" not in html
-    assert "<input" not in html
 
 
 EXERCISE = """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -63,14 +62,9 @@ def test_the_glossary_keeps_its_links(library):
     assert 'href="#term-layer"' in html
 
 
-def test_other_forms_keep_their_links(library):
-    """The form as Markdown links a term, and so does an e-book, which stays XML."""
+def test_markdown_keeps_its_links(library):
+    """The form as Markdown links a term."""
     assert "[layer](../glossary.md#term-layer)" in library.build().text("deeper/uses.md")
-
-    book = library.build("epub").text("deeper/uses.xhtml")
-    assert "popover" not in book
-    assert 'href="../glossary.xhtml#term-layer"' in book
-    ET.fromstring(book)
 
 
 def test_a_sentence_on_a_term_is_not_searched(library):

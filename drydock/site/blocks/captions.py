@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from docutils import nodes
 from markupsafe import Markup, escape
 
 from drydock.model.evidence import Run
@@ -65,15 +64,10 @@ class Caption:
         """Return its text; a block's leads to its file."""
         if not self.path:
             return f"{' · '.join(filter(None, [self.slug, to_text(self.said)]))} {self.badge.text}"
-        path = f"{self.slug}/{self.path}"
-        link = f"[{path}]({published_uri(builder, docname, f'{FOLDER}/{path}')})"
+        link = path = f"{self.slug}/{self.path}"
+        if publishes_files(builder):
+            link = f"[{path}]({published_uri(builder, docname, f'{FOLDER}/{path}')})"
         return " · ".join(filter(None, [link, self.said, self.badge.text]))
-
-    def nodes(self) -> list[nodes.Node]:
-        """Return its text."""
-        named = " / ".join(filter(None, [self.slug, self.path]))
-        text = " · ".join(filter(None, [named, to_text(self.said)]))
-        return [nodes.paragraph("", f"{text} {self.badge.text}")]
 
 
 def _link(uri: str, text: str) -> str:

@@ -1,8 +1,7 @@
-"""What is not all on the screen at once: long transcripts, and tabs.
+"""Long transcripts, folded: the beginning, the last step, and each step that failed stay visible.
 
-Of a long transcript is seen how it begins, how it ends, and every step that failed.
-What is folded is in the page, so that a browser's own search finds it and opens it, and the button copies it. Style
-sheets do the rest: no script is needed, and on paper everything is there.
+The folded lines are in the page: the browser's search finds and opens them, and the copy button copies them. Style
+sheets do the rest. It takes no script, and paper shows everything.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from docutils import nodes
 from sphinx.writers.html5 import HTML5Translator
-from sphinx_design.tabs import sd_tab_input, sd_tab_label
 
 from drydock.site.examples.publish import publishes_files
 
@@ -76,25 +74,6 @@ def _folded(html: str, ranges: Iterable[Range]) -> str:
     return f"{head}<pre>{''.join(lines)}</pre>{tail}"
 
 
-def spread(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Show the tabs of a page one after the other in an e-book, whose readers have nothing to switch them with."""
-    if publishes_files(app.builder):
-        return
-    for tabs in doctree.findall(nodes.container):
-        if "sd-tab-set" in tabs["classes"]:
-            tabs["classes"].remove("sd-tab-set")
-            tabs[:] = [_seen(part) for part in tabs.children if not isinstance(part, sd_tab_input)]
-
-
-def _seen(part: nodes.Node) -> nodes.Node:
-    if isinstance(part, sd_tab_label):
-        return nodes.rubric("", "", *part.children, ids=part["ids"])
-    if isinstance(part, nodes.container):
-        part["classes"].remove("sd-tab-content")
-    return part
-
-
 def setup(app: Sphinx) -> None:
     """Fold long transcripts in HTML."""
     app.add_node(nodes.literal_block, override=True, html=(visit_literal_block, HTML5Translator.depart_literal_block))
-    app.connect("doctree-resolved", spread, priority=700)

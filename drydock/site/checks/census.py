@@ -187,15 +187,14 @@ def _table(census: Census) -> nodes.table:
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
-    """Print the census, and write it beside the pages (an e-book has no place for it)."""
+    """Print the census, and write it next to the pages."""
     if exception is not None:
         return
     census = take_census(app.env)
     _logger.info(str(census))
-    if not getattr(app.builder, "embedded", False):
-        text = json.dumps(dataclasses.asdict(census), indent=1) + "\n"
-        (app.outdir / FILE).write_text(text, encoding="utf-8")
-        walkthroughs.save_steps(app.outdir, typed(app.env))
+    text = json.dumps(dataclasses.asdict(census), indent=1) + "\n"
+    (app.outdir / FILE).write_text(text, encoding="utf-8")
+    walkthroughs.save_steps(app.outdir, typed(app.env))
 
 
 def setup(app: Sphinx) -> None:

@@ -47,8 +47,8 @@ def zip_link(slug: str, text: str, unseen: str = "") -> nodes.inline:
 
 
 def publishes_files(builder: Builder) -> bool:
-    """Say whether `builder` writes a folder of HTML in which other files can lie (an e-book is HTML, but one file)."""
-    return builder.format == "html" and not getattr(builder, "embedded", False)
+    """Return whether `builder` writes a site: a folder of HTML pages, to which files can be added."""
+    return builder.name in ("html", "dirhtml")
 
 
 def link_published(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -58,10 +58,6 @@ def link_published(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             each.replace_self(_linked(app.builder, docname, each))
         elif "drydock_download" in each:
             each.parent.remove(each)
-    if app.builder.format != "html":
-        for node in list(doctree.findall(nodes.abbreviation)):
-            if "drydock_told" in node:
-                node.replace_self(nodes.inline("", node.astext()))
 
 
 def _linked(builder: Builder, docname: str, node: nodes.inline) -> nodes.Node:

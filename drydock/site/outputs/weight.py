@@ -25,6 +25,8 @@ def drop_unused(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
     """Drop the marks that nothing styles, and the files that only cards and tabs need."""
+    if not publishes_files(app.builder):
+        return
     for part in {"body", "toc"} & context.keys():
         context[part] = _UNSTYLED.sub(r"\1", context[part])
     body = context.get("body", "")

@@ -25,10 +25,7 @@ class Deferred(Protocol):
         """Return it as HTML on the page `docname`, with links to what `builder` has."""
 
     def markdown(self, builder: Builder, docname: str) -> str:
-        """Return it as Markdown for the page `docname`, as the Markdown of its nodes would be."""
-
-    def nodes(self) -> list[nodes.Node]:
-        """Return it as standard nodes, for builders of other formats."""
+        """Return it as Markdown for the page `docname`; other formats show this text."""
 
 
 def defer(part: Deferred) -> nodes.container:
@@ -43,9 +40,24 @@ def render_deferred(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         if app.builder.format == "html":
             node.replace_self(nodes.raw("", str(part.html(app.builder, docname)), format="html"))
         else:
-            node.replace_self(part.nodes())
+            node.replace_self(_text_nodes(part.markdown(app.builder, docname)))
+
+
+def _text_nodes(text: str) -> list[nodes.Node]:
+    """Return Markdown as text; a table or a list keeps its lines."""
+    if "\n" in text:
+        return [nodes.literal_block(text, text, language="text")]
+    return [nodes.paragraph("", text)] if text else []
+
+
+def drop_tooltips(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Leave the text of tooltips out of formats that would print it in the middle of a sentence."""
+    if app.builder.format != "html":
+        for node in [node for node in doctree.findall(nodes.abbreviation) if "drydock_told" in node]:
+            node.replace_self(nodes.inline("", node.astext()))
 
 
 def setup(app: Sphinx) -> None:
     """Render the deferred parts when a page is written."""
     app.connect("doctree-resolved", render_deferred, priority=700)  # Markdown, at 600, needs their data
+    app.connect("doctree-resolved", drop_tooltips)

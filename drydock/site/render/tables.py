@@ -54,10 +54,6 @@ class TableData:
             [list(map(to_markdown, self.head)), *([to_markdown(said.text) for said in row] for row in self.rows)]
         )
 
-    def nodes(self) -> list[nodes.Node]:
-        """Return it as nodes."""
-        return [node_table(self.head, [[said.nodes() for said in row] for row in self.rows], self.kind, stub=self.stub)]
-
 
 def text_table(
     head: Sequence[str], body: Sequence[Sequence[InlineText]], kind: str, *, stub: bool = False

@@ -16,7 +16,7 @@ from drydock.site.blocks.directives import ExampleDirective
 from drydock.site.checks.census import take_census
 from drydock.site.pages import current_page, example_docname
 from drydock.site.render.deferred import defer
-from drydock.site.render.inline import InlineText, inline_nodes, to_html, to_markdown
+from drydock.site.render.inline import InlineText, to_html, to_markdown
 from drydock.site.repository import get_repository
 from drydock.site.results.walkthroughs import FollowedPage
 
@@ -92,11 +92,6 @@ class Rests:
         """Return them as a list."""
         listed = "\n".join(f"- {to_markdown(claim)}" for claim in self.claims)
         return "\n\n".join(filter(None, [f"{self.slug}: {self.upheld}", listed]))
-
-    def nodes(self) -> list[nodes.Node]:
-        """Return them as a list."""
-        items = [nodes.list_item("", nodes.paragraph("", "", *inline_nodes(claim))) for claim in self.claims]
-        return [nodes.paragraph("", f"{self.slug}: {self.upheld}"), *([nodes.bullet_list("", *items)] if items else [])]
 
 
 def _replayed(run: Run) -> int:

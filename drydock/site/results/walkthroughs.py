@@ -73,10 +73,6 @@ class FollowedPage:
         """Return it as Markdown."""
         return to_markdown(self._said(builder, docname))
 
-    def nodes(self) -> list[nodes.Node]:
-        """Return nothing: an e-book is not followed at a terminal."""
-        return []
-
 
 class FollowedDirective(SphinxDirective):
     """``{followed}``: how many pages were followed, and which. Its place is held until all pages are read."""
