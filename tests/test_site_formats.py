@@ -308,3 +308,26 @@ def test_a_page_without_an_exercise_cannot_show_one(site):
 
     assert "first.md:6" in warning
     assert "exercises.toml has no exercise for first" in warning
+
+
+def test_the_site_as_a_zip(site):
+    """The zip has pages, styles, and search; no page in it links the zip; equal sites give equal bytes."""
+    site.write("docs/index.md", "# Top\n\n:::{offline}\n:::\n\n```{toctree}\nfirst\nexamples/index\n```\n")
+    built = site.build()
+    first = (built.out / "drydock.zip").read_bytes()
+    line = r'href="drydock.zip">[^<]*</a><span class="drydock-zip-size"> \(([\d.]+)'
+    size = re.search(line, built.text("index.html"))
+    archive = zipfile.ZipFile(built.out / "drydock.zip")
+    names = set(archive.namelist())
+    again = site.build()
+
+    assert built.warnings == []
+    assert float(size[1]) > 0
+    assert "[download the whole site as a zip](drydock.zip)" in built.text("index.md")
+    assert {"drydock/first.html", "drydock/drydock-search.js", "drydock/_static/pygments.css"} <= set(
+        archive.namelist()
+    )
+    assert "drydock/_examples/greeting/Dockerfile" in names
+    assert not {"drydock/drydock.zip", "drydock/_headers", "drydock/.buildinfo"} & names
+    assert b"drydock.zip" not in archive.read("drydock/index.html")
+    assert (again.out / "drydock.zip").read_bytes() == first

@@ -13,7 +13,7 @@ from drydock.site import pages, repository
 from drydock.site.blocks import directives, fold, glossary, lexer
 from drydock.site.checks import census, commands, project
 from drydock.site.examples import exercise, gallery, generate, page, publish
-from drydock.site.outputs import markdown, metadata, navigation, repository_links, search, weight
+from drydock.site.outputs import markdown, metadata, navigation, offline, repository_links, search, weight
 from drydock.site.render import deferred
 from drydock.site.results import claims, compatibility, quality, versions, walkthroughs
 
@@ -29,7 +29,7 @@ MODULES = (
     *(generate, page, gallery, publish, exercise),
     *(claims, compatibility, quality, versions, walkthroughs),
     *(deferred,),
-    *(metadata, repository_links, markdown, navigation, search, weight),
+    *(metadata, repository_links, markdown, navigation, search, weight, offline),
 )
 
 
