@@ -122,6 +122,9 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _built_union(kinds: Sequence[Any], data: Any, at: str) -> Any:
+    tables = [kind for kind in kinds if dataclasses.is_dataclass(kind)]
+    if isinstance(data, dict) and len(tables) == 1:
+        return _built(tables[0], data, at)  # Its message says more than that nothing fits.
     for kind in kinds:
         with contextlib.suppress(ValueError):
             return _built(kind, data, at)

@@ -1,18 +1,25 @@
-"""What every example keeps to, because its files are copied; conventions.toml lists those that do not, and why."""
+"""Conventions of all examples, because readers copy their files.
+
+Dockerfiles: the last stage, and each with a command, has a numeric USER that isn't 0. The last stage has a command.
+CMD and ENTRYPOINT are lists. A stage that copies to a relative path has a WORKDIR. Services: a published port has its
+EXPOSE and a health check. A health check has test, interval, timeout, start_period and start_interval. A service that
+only sleeps has init, because sleep as process 1 ignores SIGTERM.
+
+``tests/examples/<slug>.toml`` lists what differs, with the reason.
+"""
 
 from __future__ import annotations
 
 import json
 import posixpath
 import re
-import tomllib
 from dataclasses import dataclass, field, replace
 
 import pytest
 from test_security import services
 
-from drydock import ROOT
 from drydock.model import example as examples
+from drydock.model.expectations import load_expectations
 from drydock.model.recipes import dockerfile_instructions
 
 EXAMPLES = examples.load_examples()
@@ -139,15 +146,9 @@ def built(example: examples.Example, fields: dict) -> Stage:
 @pytest.mark.parametrize("slug", EXAMPLES)
 def test_what_is_copied_is_as_usual(slug):
     """An image says its user, command, folder and ports as it should, and a health check all that it can."""
-    listed = tomllib.loads((ROOT / "tests/examples/conventions.toml").read_text()).get(slug, {})
+    listed = load_expectations(slug).conventions
 
-    assert unlike(EXAMPLES[slug]) == {place: {*line["lacks"]} for place, line in listed.items()}
-    assert all(line["why"] for line in listed.values())
-
-
-def test_nothing_is_excused_that_is_not_there():
-    """Who is excused is an example that there is."""
-    assert set(tomllib.loads((ROOT / "tests/examples/conventions.toml").read_text())) <= set(EXAMPLES)
+    assert unlike(EXAMPLES[slug]) == {place: {*exemption.lacks} for place, exemption in listed.items()}
 
 
 @pytest.mark.parametrize(

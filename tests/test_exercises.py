@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from drydock import ROOT
 from drydock.errors import DrydockError, MalformedError, MissingError
 from drydock.model import example as examples, exercises
+from drydock.model.example import Example
+from drydock.model.expectations import Exercise
 from drydock.tasks import exercise as exercise_task
 
 KNOWN = exercises.load_exercises()
 
 
-@pytest.mark.parametrize("page", KNOWN)
-def test_an_exercise_fits_its_page_and_example(page, tmp_path):
+@pytest.mark.parametrize("slug", KNOWN)
+def test_an_exercise_fits_its_page_and_example(slug, tmp_path):
     """The page shows it, the example has the place of its fault, and the claims are the example's."""
-    exercise = KNOWN[page]
-    example = examples.load_examples()[exercise.slug]
-    copy = example.copy_to(tmp_path)
-    before = (copy / exercise.path).read_text()
-    fault = exercise.place(copy).read_text()
+    exercise, example = KNOWN[slug], examples.load_examples()[slug]
+    copy = Example(example.copy_to(tmp_path))
+    before = copy.read(exercise.path)
+    fault = exercises.place_fault(exercise, copy).read_text()
 
     assert fault != before
-    assert "{exercise}" in (ROOT / f"docs/{page}.md").read_text()
+    assert "{exercise}" in (ROOT / f"docs/{exercise.page}.md").read_text()
     tests = example.test.read_text()
     assert [claim for claim in exercise.claims if f"def {claim}(" not in tests] == []
 
@@ -30,14 +33,16 @@ def test_an_exercise_fits_its_page_and_example(page, tmp_path):
 def test_every_concept_has_one():
     """A concept page without an exercise is a page to be finished; what is said wrong elsewhere is no concept."""
     concepts = {f"concepts/{path.stem}" for path in (ROOT / "docs/concepts").glob("*.md")} - {"concepts/myths"}
+    pages = [exercise.page for exercise in KNOWN.values()]
 
-    assert concepts - set(KNOWN) == set()
+    assert concepts - set(pages) == set()
+    assert len(pages) == len(set(pages))
 
 
 def test_what_is_there_stays(tmp_path):
     """A folder that is there is not written to."""
     (tmp_path / "mine").mkdir()
-    with pytest.raises(DrydockError, match="is there already, and stays as it is"):
+    with pytest.raises(DrydockError, match="exists, and stays as it is"):
         exercises.begin_exercise("cache-order", tmp_path / "mine")
 
     assert list((tmp_path / "mine").iterdir()) == []
@@ -56,27 +61,34 @@ def test_no_such_exercise():
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("changes", "problem"),
     [
-        ("[x", "Expected"),
-        ("['a/b']\nexample = 'x'\n", "missing"),
-        ("['a/b']\nexample='x'\npath='y'\nold='1'\nnew='2'\ntask='t'\nclaims=[]\n", "nothing would tell the fault"),
+        ({"old": "USER 2\n"}, r"'USER 2\\n' occurs 0 times in Dockerfile"),
+        ({"old": "R"}, "'R' occurs 2 times in Dockerfile"),
+        ({"path": "Dockerfil"}, "no file 'Dockerfil' in the example hello; did you mean Dockerfile"),
+        ({"path": "../victim.txt"}, "no file '../victim.txt'"),
+        ({"path": "VICTIM"}, "no file '.*/victim.txt'"),
+        ({"path": "link"}, "no file 'link'"),
+        ({"path": "binary"}, "not UTF-8"),
+        ({"path": ""}, "no file ''"),
     ],
 )
-def test_a_malformed_list(tmp_path, text, problem):
-    """A list that is none is reported with its file."""
-    (tmp_path / "docs").mkdir()
-    (tmp_path / exercises.FILE).write_text(text)
-    with pytest.raises(MalformedError, match=rf"docs/exercises\.toml.*{problem}"):
-        exercises.load_exercises(tmp_path)
+def test_a_fault_that_does_not_fit(tmp_path, changes, problem):
+    """A fault changes one place in one file of the copy; files elsewhere stay as they are."""
+    copy, victim = tmp_path / "copies/hello", tmp_path / "copies/victim.txt"
+    copy.mkdir(parents=True)
+    victim.write_text("USER 1\n")
+    (copy / "Dockerfile").write_text("FROM a\nUSER 1\n")
+    (copy / "binary").write_bytes(b"USER 1\n\xff")
+    (copy / "link").symlink_to(victim)
+    exercise = Exercise("a/b", "Dockerfile", "USER 1\n", "USER 0\n", "Fix it.", ("test_a",))
+    if changes == {"path": "VICTIM"}:
+        changes = {"path": str(victim)}
 
-
-def test_a_fault_that_fits_no_more(tmp_path):
-    """An example that was edited at the place of the fault is reported."""
-    exercise = next(iter(KNOWN.values()))
-    (tmp_path / exercise.path).write_text("something else\n")
-    with pytest.raises(MalformedError, match="is 0 times in"):
-        exercise.place(tmp_path)
+    with pytest.raises(MalformedError, match=rf"^tests/examples/hello\.toml: exercise: .*{problem}"):
+        exercises.place_fault(dataclasses.replace(exercise, **changes), Example(copy))
+    assert victim.read_text() == "USER 1\n"
+    assert exercises.place_fault(exercise, Example(copy)).read_text() == "FROM a\nUSER 0\n"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from drydock.errors import DrydockError, MalformedError
 from drydock.fixtures import until
 from drydock.model import example as examples, mutants, mutation_scores, recipes
 from drydock.model.example import Example
+from drydock.model.expectations import expectations_file
 from drydock.model.mutation_scores import Score
 from drydock.mutation import runner
 
@@ -72,12 +73,15 @@ volumes:
 """
 
 
+EXPECTATIONS = expectations_file("hello")
+
+
 @pytest.fixture(name="hello")
 def _hello(tmp_path):
     root = tmp_path / "examples" / "hello"
     root.mkdir(parents=True)
     (tmp_path / "tests/examples").mkdir(parents=True)
-    (tmp_path / mutation_scores.MUTANTS_FILE).write_text("")
+    (tmp_path / EXPECTATIONS).write_text("")
     (root / "Dockerfile").write_text("FROM a:1\nUSER 1\n")
     (root / "compose.yaml").write_text("services:\n  web:\n    build: .\n")
     (root / "README.md").write_text("# Hello\n\nFROM here.\n")
@@ -200,9 +204,9 @@ def test_rules_for_a_compose_file():
 
 def test_mutants_are_listed(hello, tmp_path):
     """A listed mutant has its line, and the claim that has to fail."""
-    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
-        '[[hello.mutant]]\npath = "Dockerfile"\nold = "USER 1"\nnew = "USER 0"\nclaim = "test_user"\n'
-        '[hello.equivalent]\n"Dockerfile: drop USER 1" = "it is so anyway"\n'
+    (tmp_path / EXPECTATIONS).write_text(
+        '[[mutants]]\npath = "Dockerfile"\nold = "USER 1"\nnew = "USER 0"\nclaim = "test_user"\n'
+        '[equivalent]\n"Dockerfile: drop USER 1" = "it is so anyway"\n'
     )
     [own], equivalent = mutants.listed_mutants(hello, tmp_path)
 
@@ -214,17 +218,18 @@ def test_mutants_are_listed(hello, tmp_path):
     ("text", "problem"),
     [
         ("[", "Invalid"),
-        ('[hello.equivalent]\n"Dockerfile: drop USER 2" = "x"', "did you mean Dockerfile: drop USER 1"),
-        ('[hello.equivalent]\n"Dockerfile: drop USER 1" = ""', "no mutant"),
-        ('[[hello.mutant]]\npath = "Dockerfile"\nold = "USER 2"\nnew = ""', "is 0 times in Dockerfile"),
-        ('[[hello.mutant]]\npath = "Dockerfil"\nold = "USER 2"\nnew = ""', "did you mean Dockerfile"),
-        ('[[hello.mutant]]\npath = "Dockerfile"', "missing 2 required"),
-        ("hello = 3", "has no attribute"),
+        ('[equivalent]\n"Dockerfile: drop USER 2" = "x"', "did you mean Dockerfile: drop USER 1"),
+        ('[equivalent]\n"Dockerfile: drop USER 1" = ""', "without a reason"),
+        ('[[mutants]]\npath = "Dockerfile"\nold = "USER 2"\nnew = ""', "occurs 0 times in Dockerfile"),
+        ('[[mutants]]\npath = "Dockerfil"\nold = "USER 2"\nnew = ""', "did you mean Dockerfile"),
+        ('[[mutants]]\npath = "Dockerfile"', "lacks the key 'old'"),
+        ("hello = 3", "unknown key 'hello'"),
+        ("mutants = 3", "mutants is 3, not a list"),
     ],
 )
 def test_a_wrong_list_is_malformed(hello, tmp_path, text, problem):
     """A list that names a mutant, file, or text that the example doesn't have is refused, so no entry gets stale."""
-    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(text)
+    (tmp_path / EXPECTATIONS).write_text(text)
 
     with pytest.raises(MalformedError, match=problem):
         mutants.listed_mutants(hello, tmp_path)
@@ -312,9 +317,7 @@ def _user(files):
 
 def test_a_score(hello, tmp_path, copies, capsys):
     """Mutants that no test kills survive, with file and line; equivalent ones don't run; the files stay as they are."""
-    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
-        '[hello.equivalent]\n"compose.yaml: drop services.web" = "nobody starts it"\n'
-    )
+    (tmp_path / EXPECTATIONS).write_text('[equivalent]\n"compose.yaml: drop services.web" = "nobody starts it"\n')
     before = hello.digest(readme=False)
     copies(_user)
     score = runner.Trial(hello, top=tmp_path).run()
@@ -340,8 +343,8 @@ def test_survivors_are_tried_again(hello, tmp_path, copies):
     """While nothing changes, only survivors are tried again, without those that are now listed as equivalent."""
     made = copies(_user)
     first = runner.Trial(hello, top=tmp_path).run()
-    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
-        "[hello.equivalent]\n"
+    (tmp_path / EXPECTATIONS).write_text(
+        "[equivalent]\n"
         + "".join(f"{json.dumps(mutant.name)} = 'why'\n" for mutant in mutants.derive_mutants(hello)[:2])
     )
     made.clear()
@@ -358,9 +361,9 @@ def test_survivors_are_tried_again(hello, tmp_path, copies):
 def test_a_mutant_is_tried_once_it_is_not_listed_as_equivalent(hello, tmp_path, copies):
     """A mutant that never ran, because it was listed as equivalent, doesn't count as killed later."""
     copies(_user)
-    (tmp_path / mutation_scores.MUTANTS_FILE).write_text('[hello.equivalent]\n"Dockerfile: drop FROM a:1" = "why"\n')
+    (tmp_path / EXPECTATIONS).write_text('[equivalent]\n"Dockerfile: drop FROM a:1" = "why"\n')
     first = runner.Trial(hello, top=tmp_path).run()
-    (tmp_path / mutation_scores.MUTANTS_FILE).write_text('[hello.equivalent]\n"compose.yaml: drop services" = "why"\n')
+    (tmp_path / EXPECTATIONS).write_text('[equivalent]\n"compose.yaml: drop services" = "why"\n')
 
     assert "Dockerfile:1: drop FROM a:1" in runner.Trial(hello, first, tmp_path).run().survivors
 
@@ -464,9 +467,7 @@ def test_only_the_tests_that_use_a_file_are_run(hello, tmp_path, copies):
 @pytest.mark.parametrize("again", [True, False])
 def test_a_failure_by_chance_kills_nothing(hello, tmp_path, copies, again):
     """A test that fails has to fail again to kill; otherwise the remaining tests run."""
-    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
-        '[[hello.mutant]]\npath = "README.md"\nold = "FROM"\nnew = "BY"\n'
-    )
+    (tmp_path / EXPECTATIONS).write_text('[[mutants]]\npath = "README.md"\nold = "FROM"\nnew = "BY"\n')
     (hello.root / "Dockerfile").unlink()
     (hello.root / "compose.yaml").unlink()
     hello.test.write_text('def test_sure():\n    """README.md says so."""\n')
@@ -482,8 +483,8 @@ def test_a_failure_by_chance_kills_nothing(hello, tmp_path, copies, again):
 @pytest.mark.parametrize("again", [True, False])
 def test_a_claim_that_fails_by_chance_kills_nothing(hello, tmp_path, copies, again):
     """The claim that a mutant lists has to fail twice as well, whichever of its cases fails."""
-    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
-        '[[hello.mutant]]\npath = "README.md"\nold = "FROM"\nnew = "BY"\nclaim = "test_user"\n'
+    (tmp_path / EXPECTATIONS).write_text(
+        '[[mutants]]\npath = "README.md"\nold = "FROM"\nnew = "BY"\nclaim = "test_user"\n'
     )
     (hello.root / "Dockerfile").unlink()
     (hello.root / "compose.yaml").unlink()
@@ -496,8 +497,8 @@ def test_a_claim_that_fails_by_chance_kills_nothing(hello, tmp_path, copies, aga
 
 def test_a_listed_mutant_is_tried_against_its_claim(hello, tmp_path, copies):
     """A mutant that lists a claim is tried against that claim alone."""
-    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(
-        '[[hello.mutant]]\npath = "Dockerfile"\nold = "1\\n"\nnew = "2\\n"\nclaim = "test_user"\n'
+    (tmp_path / EXPECTATIONS).write_text(
+        '[[mutants]]\npath = "Dockerfile"\nold = "1\\n"\nnew = "2\\n"\nclaim = "test_user"\n'
     )
     (hello.root / "Dockerfile").write_text("USER 1\n")
     made = copies(_user)
@@ -553,7 +554,7 @@ def _top(tmp_path):
         "def test_b():\n    pass\n\ndef test_c():\n    assert 'USER' in PLACE.read_text()\n\n"
         "def test_d():\n    time.sleep(60 if 'SLOW' in PLACE.read_text() else 0)\n"
     )
-    (top / mutation_scores.MUTANTS_FILE).write_text("")
+    (top / EXPECTATIONS).write_text("")
     shutil.copytree(ROOT / "drydock", top / "drydock", ignore=shutil.ignore_patterns("__pycache__", "site"))
     return top
 
@@ -602,6 +603,7 @@ from pathlib import Path
 from drydock.engine import choose
 from drydock.host import exit_on_signals
 from drydock.model.example import Example
+from drydock.model.expectations import expectations_file
 from drydock.mutation import runner
 example, top = Example(Path(sys.argv[1])), Path(sys.argv[2])
 runner.examples.load_examples = lambda: {"hello": example}
@@ -670,7 +672,7 @@ def test_scores_survive_the_file(tmp_path):
 
 def test_the_site_shows_the_scores(site):
     """The page has a row per example, the survivors by file and line, and the sum; what changed since is left out."""
-    site.write(str(mutation_scores.MUTANTS_FILE), "")
+    site.write("tests/examples/greeting.toml", "")
     example = Example(site.top / "examples/greeting")
     count = len(mutants.derive_mutants(example))
     score = Score(example.digest(readme=False), count, count - 1, (), ("Dockerfile:1: drop FROM <a>",))
@@ -693,14 +695,14 @@ def test_the_site_shows_the_scores(site):
 
 def test_a_score_is_current_while_it_counts_all_mutants(hello, tmp_path):
     """A score is old once the files change, or there are more mutants, or one is no longer listed as equivalent."""
-    equivalent = '[hello.equivalent]\n"Dockerfile: drop USER 1" = "why"\n'
-    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(equivalent)
+    equivalent = '[equivalent]\n"Dockerfile: drop USER 1" = "why"\n'
+    (tmp_path / EXPECTATIONS).write_text(equivalent)
     score = Score(hello.digest(readme=False), 6, 5, ("Dockerfile:2: drop USER 1",))
 
     assert mutants.is_current(score, hello, tmp_path)
     assert not mutants.is_current(dataclasses.replace(score, tried=5, killed=4), hello, tmp_path)
-    (tmp_path / mutation_scores.MUTANTS_FILE).write_text("")
+    (tmp_path / EXPECTATIONS).write_text("")
     assert not mutants.is_current(score, hello, tmp_path)
-    (tmp_path / mutation_scores.MUTANTS_FILE).write_text(equivalent)
+    (tmp_path / EXPECTATIONS).write_text(equivalent)
     (hello.root / "more.txt").write_text("")
     assert not mutants.is_current(score, hello, tmp_path)

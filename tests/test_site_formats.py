@@ -273,8 +273,8 @@ def test_cards_are_loaded_where_they_are(own_settings):
 
 
 EXERCISE = """
-["first"]
-example = "greeting"
+[exercise]
+page = "first"
 path = "Dockerfile"
 old = "USER 10001"
 new = "USER 0"
@@ -285,7 +285,7 @@ claims = ["test_x"]
 
 def test_an_exercise_is_shown_with_its_files(site):
     """A page shows its exercise, and the files that it leads to have the fault, which the example has not."""
-    site.write("docs/exercises.toml", EXERCISE)
+    site.write("tests/examples/greeting.toml", EXERCISE)
     site.page("first", ":::{example} greeting/Dockerfile\n:::\n\n:::{exercise}\n:::")
     built = site.build()
     html = built.text("first.html")
@@ -307,7 +307,7 @@ def test_a_page_without_an_exercise_cannot_show_one(site):
     [warning] = site.build().warnings
 
     assert "first.md:6" in warning
-    assert "exercises.toml has no exercise for first" in warning
+    assert "no example has an exercise for first" in warning
 
 
 def test_the_site_as_a_zip(site):

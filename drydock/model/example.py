@@ -151,7 +151,8 @@ class Example:
 
         Evidence carries it. Evidence with another digest is stale: it was recorded for other files. Comments and
         formatting of the test don't count, because they change neither what runs nor the sentences on the site (see
-        :func:`drydock.model.syntax.canonical_source`). Names of a transcript's steps don't count, either.
+        :func:`drydock.model.syntax.canonical_source`). Names of a transcript's steps don't count, nor does
+        ``tests/examples/<slug>.toml``: neither changes a run.
 
         :param readme: whether the README counts. Tests don't read it, but an image may contain it.
         """

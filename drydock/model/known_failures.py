@@ -1,63 +1,48 @@
 """Claims and transcripts that another engine is known not to uphold, each with the reason.
 
-They are run there all the same, and have to fail: a difference that is gone fails the run, so that it is taken off the
-list. In the evidence they are what was not upheld, and why. What holds there now and then is not run, and is skipped.
+They run there all the same, and have to fail, so that the list is updated once they hold. The evidence records them as
+not upheld, with the reason. Those that hold now and then are skipped.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from drydock import ROOT
-from drydock.errors import MalformedError
-
-#: The list, in the repository: a table per engine, named as its evidence is, with the tests of each reason:
-#: ``slug::test_of_a_claim``, or ``slug::transcripts/name``.
-FILE = Path("tests/examples/differences.toml")
-#: The table within an engine's for what holds there by chance.
-CHANCE = "by-chance"
+from drydock.model.expectations import load_all_expectations
 
 
 class KnownFailure(NamedTuple):
-    """A claim or a transcript that an engine does not uphold.
+    """A claim or a transcript that an engine doesn't uphold.
 
     :ivar engine: the engine's key.
     :ivar test: ``slug::test_of_a_claim``, or ``slug::transcripts/name``.
-    :ivar by_chance: it does now and then.
+    :ivar flaky: it holds now and then.
     """
 
     engine: str
     reason: str
     test: str
-    by_chance: bool
+    flaky: bool
 
 
 def failures_on(engine: str, top: Path = ROOT) -> dict[str, KnownFailure]:
-    """Return each claim or transcript that the engine with this key does not uphold.
+    """Return each claim or transcript that the engine with this key doesn't uphold.
 
-    :raises MalformedError: the list is not what this module expects.
+    :raises MalformedError: see :func:`drydock.model.expectations.load_expectations`.
     """
-    return {entry.test: entry for entry in all_entries(top) if entry.engine == engine}
+    return {failure.test: failure for failure in all_failures(top) if failure.engine == engine}
 
 
-def all_entries(top: Path = ROOT) -> Iterator[KnownFailure]:
-    """Yield each line of the list.
+def all_failures(top: Path = ROOT) -> Iterator[KnownFailure]:
+    """Yield the known failures of all examples on all engines.
 
     :raises MalformedError: see :func:`failures_on`.
     """
-    if not (top / FILE).is_file():
-        return
-    try:
-        known = tomllib.loads((top / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise MalformedError(top / FILE, 0, str(error)) from None
-    for engine, reasons in known.items():
-        chance = reasons.pop(CHANCE, {}) if isinstance(reasons, dict) else {}
-        for table, by_chance in ((reasons, False), (chance, True)):
-            for reason, tests in table.items() if isinstance(table, dict) else [("", None)]:
-                if not isinstance(tests, list) or not all(isinstance(test, str) and "::" in test for test in tests):
-                    raise MalformedError(top / FILE, 0, f"[{engine}] {reason!r} is to be a list of slug::test")
-                yield from (KnownFailure(engine, reason, test, by_chance) for test in tests)
+    for slug, expectations in load_all_expectations(top).items():
+        for failures, flaky in ((expectations.known_failures, False), (expectations.flaky, True)):
+            for engine, reasons in failures.items():
+                for reason, tests in reasons.items():
+                    yield from (KnownFailure(engine, reason, f"{slug}::{test}", flaky) for test in tests)

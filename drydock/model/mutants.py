@@ -11,8 +11,7 @@ import dataclasses
 import json
 import re
 import shlex
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -21,7 +20,8 @@ import yaml
 from drydock import ROOT
 from drydock.errors import DrydockError, MalformedError, did_you_mean
 from drydock.model.example import Example
-from drydock.model.mutation_scores import MUTANTS_FILE, Score
+from drydock.model.expectations import ListedMutant, expectations_file, load_expectations
+from drydock.model.mutation_scores import Score
 from drydock.model.recipes import compose_keys, dockerfile_instructions
 
 _DASH = re.compile(r" *(?:- +)+")
@@ -169,30 +169,31 @@ def _replace_lines(path: str, lines: Sequence[str], first: int, end: int, new: S
 # Listed
 
 
-def listed_mutants(example: Example, top: Path = ROOT) -> tuple[list[Mutant], dict[str, str]]:
-    """Return the mutants that mutants.toml has for the example, and by name the reasons of the equivalent ones.
+def listed_mutants(example: Example, top: Path = ROOT) -> tuple[list[Mutant], Mapping[str, str]]:
+    """Return the mutants that the example's expectations list, and by name the reasons of the equivalent ones.
 
-    :raises MalformedError: the list is not what this module expects, or names what the example does not have.
+    :raises MalformedError: the file isn't well-formed, or names mutants or text that the example doesn't have.
     """
+    expectations = load_expectations(example.slug, top)
     try:
-        own = tomllib.loads((top / MUTANTS_FILE).read_text(encoding="utf-8")).get(example.slug, {})
-        mutants = [_listed(example, **fields) for fields in own.get("mutant", [])]
-        equivalent = {str(name): str(reason) for name, reason in own.get("equivalent", {}).items()}
-    except (OSError, ValueError, TypeError, AttributeError, DrydockError) as error:
-        raise MalformedError(MUTANTS_FILE, 0, f"[{example.slug}] {error}") from None
-    known = {mutant.name for mutant in [*derive_mutants(example), *mutants]}
-    for name, reason in equivalent.items():
-        if name not in known or not reason:
-            raise MalformedError(MUTANTS_FILE, 0, f"[{example.slug}] no mutant {name!r}{did_you_mean(name, known)}")
-    return mutants, equivalent
+        mutants = [_listed(example, listed) for listed in expectations.mutants]
+    except (ValueError, DrydockError) as error:
+        raise MalformedError(expectations_file(example.slug), 0, f"mutants: {error}") from None
+    names = {mutant.name for mutant in [*derive_mutants(example), *mutants]}
+    for name in expectations.equivalent:
+        if name not in names:
+            problem = f"equivalent: no mutant {name!r}{did_you_mean(name, names)}"
+            raise MalformedError(expectations_file(example.slug), 0, problem)
+    return mutants, expectations.equivalent
 
 
-def _listed(example: Example, path: str, old: str, new: str, claim: str = "") -> Mutant:
-    text = example.read(path)
+def _listed(example: Example, listed: ListedMutant) -> Mutant:
+    text, old, new = example.read(listed.path), listed.old, listed.new
     if text.count(old) != 1:
-        raise ValueError(f"{old!r} is {text.count(old)} times in {path}, and is to be there once")
+        raise ValueError(f"{old!r} occurs {text.count(old)} times in {listed.path}, not once")
     line = text[: text.index(old)].count("\n") + 1
-    return Mutant(path, line, f"{' '.join(old.split())} -> {' '.join(new.split())}", text.replace(old, new), claim)
+    what = f"{' '.join(old.split())} -> {' '.join(new.split())}"
+    return Mutant(listed.path, line, what, text.replace(old, new), listed.claim)
 
 
 # Both

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from drydock import ROOT, store
 
-#: Additional mutants, and the equivalent ones.
-MUTANTS_FILE = Path("tests/examples/mutants.toml")
 #: The scores; read by the site.
 SCORES_FILE = Path("evidence/mutants.json")
 

@@ -53,7 +53,7 @@ def check_folder(slug: str, folder: Path, claims: Sequence[str] = ()) -> dict[st
 def main(arguments: Sequence[str]) -> int:
     """Do ``begin SLUG FOLDER`` or ``check SLUG FOLDER``; return 1 if a claim doesn't hold."""
     parser = argparse.ArgumentParser(prog="nox -s exercise --", description="Exercises: find and fix a fault.")
-    slugs = ", ".join(sorted(exercise.slug for exercise in load_exercises().values()))
+    slugs = ", ".join(load_exercises())
     parser.epilog = f"Examples with an exercise: {slugs}."
     parser.add_argument("action", choices=_ACTIONS, help="begin makes FOLDER with the fault in it, check checks it")
     parser.add_argument("slug", metavar="SLUG", help="the example; check takes any")

@@ -249,7 +249,7 @@ def claim_name(item: pytest.Item) -> str:
 
 def expect_failure(item: pytest.Item, difference: known_failures.KnownFailure | None) -> None:
     """Mark the test as a known failure: if it passes, the run fails. Skip a test that passes by chance."""
-    if difference and difference.by_chance:
+    if difference and difference.flaky:
         item.add_marker(pytest.mark.skip(reason=difference.reason))
     elif difference:
         item.add_marker(pytest.mark.xfail(reason=difference.reason, strict=True))

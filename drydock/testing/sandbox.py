@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 from drydock.model.example import Example
+from drydock.model.expectations import expectations_file
 
 #: Files and folders that an example's tests need, besides the example and its test file.
 NEEDED_FILES: tuple[str, ...] = ("conftest.py", "pyproject.toml", "drydock", "base-images", "requirements.txt")
 NEEDED_FILES += ("tests/conftest.py", "tests/test_conventions.py", "tests/test_security.py", "tests/small_site.py")
-NEEDED_FILES += ("tests/examples/differences.toml", "tests/examples/hardening.toml", "tests/examples/conventions.toml")
 NEEDED_FILES += ("tests/examples/test_transcripts.py",)
 
 
@@ -22,7 +22,7 @@ def copy_tests(example: Example, top: Path, folder: Path) -> Path:
 
     :returns: the example's folder in the copy.
     """
-    for name in (*NEEDED_FILES, f"tests/examples/{example.test.name}"):
+    for name in (*NEEDED_FILES, f"tests/examples/{example.test.name}", str(expectations_file(example.slug))):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         if (top / name).is_dir():
             shutil.copytree(top / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

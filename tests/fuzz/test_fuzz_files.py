@@ -15,7 +15,7 @@ from hypothesis import example, given, settings, strategies as st
 
 from drydock import builds
 from drydock.errors import MalformedError, MissingError
-from drydock.model import commands, evidence, known_failures, versions
+from drydock.model import commands, evidence, exercises, expectations, known_failures, versions
 from drydock.model.commands import Command, CommandSet, Program
 from drydock.model.evidence import DEFAULT_ENGINE, Claim, Measure, Replayed, Run, Table
 from drydock.model.example import Example
@@ -213,7 +213,15 @@ TOPICS = {
     },
     "later": {"e.md": ["S3", "S4"]},
 }
-DIFFERENCES = {"podman-5.4": {"It has none": ["hello::test_a"], "Nor this": ["hello::test_b"]}}
+FAILURES = {"podman-5.4": {"It has none": ["test_a"], "Nor this": ["test_b"]}}
+EXPECTATIONS = {
+    "exercise": {"page": "a/b", "path": "c", "old": "d", "new": "e", "task": "f", "claims": ["test_a"]},
+    "hardening": {"compose.yaml web": {"lacks": ["user"], "why": "b"}},
+    "mutants": [{"path": "a", "old": "b", "new": "c"}],
+    "equivalent": {"a": "b"},
+    "known_failures": FAILURES,
+    "flaky": FAILURES,
+}
 VERSIONS = {
     "base": [{"image": "a:1", "release": "A", "source": "x", "checked": None}],
     "program": [{"name": "d", "version": "1", "source": "x", "checked": None, "note": "n"}],
@@ -233,15 +241,17 @@ def test_any_toml_is_topics_or_malformed(top, found):
     assert all(isinstance(fault, str) for fault in faults)
 
 
-@given(found=changed(DIFFERENCES, tables))
-def test_any_toml_is_differences_or_malformed(top, found):
-    """What is read as the list of differences names a test and a reason for each; all else is refused."""
-    _write(top / known_failures.FILE, _whole(found))
+@given(found=changed(EXPECTATIONS, tables))
+def test_any_toml_is_expectations_or_malformed(top, found):
+    """Each known failure that is read has a test and a reason, and each exercise a fault; all else is refused."""
+    _write(top / expectations.expectations_file("hello"), _whole(found))
     try:
-        read = list(known_failures.all_entries(top))
+        failures = list(known_failures.all_failures(top))
+        read = exercises.load_exercises(top)
     except MalformedError:
         return
-    assert all(isinstance(each, str) for entry in read for each in entry[:3])
+    assert all(isinstance(text, str) for failure in failures for text in failure[:3])
+    assert all(exercise.claims and exercise.old != exercise.new for exercise in read.values())
 
 
 @given(found=changed(VERSIONS, tables))
@@ -257,14 +267,14 @@ def test_any_toml_is_versions_or_malformed(top, found):
 
 
 @pytest.mark.parametrize(
-    "load", [topics.load_topics, versions.load_versions, lambda top: list(known_failures.all_entries(top))]
+    "load", [topics.load_topics, versions.load_versions, lambda top: list(known_failures.all_failures(top))]
 )
 @pytest.mark.parametrize(
     "found", [b"\xff", b"a = " + b"[" * 100_000, b"a = 1\na = 2\n", b"later = 3\n", b"a\n", b"S1 = 1\n"]
 )
 def test_odd_toml_is_malformed(top, load, found):
     """Bytes that are no TOML, or TOML without a bottom, are refused as any other file is."""
-    for file in (topics.FILE, known_failures.FILE, versions.VERSIONS_FILE):
+    for file in (topics.FILE, expectations.expectations_file("hello"), versions.VERSIONS_FILE):
         _write(top / file, found)
 
     with pytest.raises(MalformedError):

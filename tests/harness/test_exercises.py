@@ -10,12 +10,11 @@ from drydock.tasks import exercise as exercise_task
 KNOWN = exercises.load_exercises()
 
 
-@pytest.mark.parametrize("page", KNOWN)
-def test_the_fault_is_told(page, tmp_path, engine):
+@pytest.mark.parametrize("slug", KNOWN)
+def test_the_fault_is_told(slug, tmp_path, engine):
     """While the fault is there, its claims fail."""
-    exercise = KNOWN[page]
-    exercises.begin_exercise(exercise.slug, tmp_path / "mine")
-    found = exercise_task.check_folder(exercise.slug, tmp_path / "mine", exercise.claims)
+    exercise = exercises.begin_exercise(slug, tmp_path / "mine")
+    found = exercise_task.check_folder(slug, tmp_path / "mine", exercise.claims)
 
     assert {test: outcome for test, (outcome, _) in found.items()} == dict.fromkeys(exercise.claims, "failed")
 

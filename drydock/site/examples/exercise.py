@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from docutils import nodes
 
 from drydock.errors import MalformedError, MissingError
-from drydock.model import exercises
+from drydock.model import exercises, expectations
 from drydock.model.example import Example
-from drydock.model.exercises import Exercise
 from drydock.site.blocks.directives import ExampleDirective
 from drydock.site.examples.publish import FOLDER, publishes_files
 from drydock.site.render.inline import inline_nodes
@@ -30,27 +29,28 @@ class ExerciseDirective(ExampleDirective):
     def shown(self) -> list[nodes.Node]:
         """Return the exercise of the page."""
         top = get_repository(self.env).top
-        self.env.note_dependency(top / exercises.FILE)
+        for path in (top / expectations.FOLDER).glob("*.toml"):
+            self.env.note_dependency(path)
         known = exercises.load_exercises(top)
-        if self.env.docname not in known:
-            raise MissingError(f"{exercises.FILE} has no exercise for {self.env.docname}")
-        exercise = known[self.env.docname]
-        self.example(exercise.slug)
-        link = nodes.inline("", f"{exercise.slug}-exercise.zip", drydock_target=_zip(exercise), drydock_download=True)
+        slug = next((slug for slug, exercise in known.items() if exercise.page == self.env.docname), None)
+        if slug is None:
+            raise MissingError(f"no example has an exercise for {self.env.docname}")
+        self.example(slug)
+        link = nodes.inline("", f"{slug}-exercise.zip", drydock_target=_zip(slug), drydock_download=True)
         get = nodes.paragraph("", "The files, with the fault in them: ")
-        get += [link, nodes.Text(". In a copy of this site's repository, "), _command("begin", exercise)]
-        get += [nodes.Text(" unpacks them, and "), _command("check", exercise)]
+        get += [link, nodes.Text(". In a copy of this site's repository, "), _command("begin", slug)]
+        get += [nodes.Text(" unpacks them, and "), _command("check", slug)]
         get += nodes.Text(" runs the claims of the example against your folder and says which of them hold.")
-        task = nodes.paragraph("", "", *inline_nodes(exercise.task))
+        task = nodes.paragraph("", "", *inline_nodes(known[slug].task))
         return [nodes.container("", task, get, classes=["drydock-exercise"])]
 
 
-def _command(action: str, exercise: Exercise) -> nodes.literal:
-    return nodes.literal("", f"nox -s exercise -- {action} {exercise.slug} FOLDER")
+def _command(action: str, slug: str) -> nodes.literal:
+    return nodes.literal("", f"nox -s exercise -- {action} {slug} FOLDER")
 
 
-def _zip(exercise: Exercise) -> str:
-    return f"{FOLDER}/{exercise.slug}-exercise.zip"
+def _zip(slug: str) -> str:
+    return f"{FOLDER}/{slug}-exercise.zip"
 
 
 def publish(app: Sphinx, exception: Exception | None) -> None:
@@ -59,13 +59,13 @@ def publish(app: Sphinx, exception: Exception | None) -> None:
         return
     try:
         known = exercises.load_exercises(get_repository(app.env).top)
-        for exercise in known.values():
-            example = get_repository(app.env).examples.get(exercise.slug)
+        for slug, exercise in known.items():
+            example = get_repository(app.env).examples.get(slug)
             if example is not None:
                 with tempfile.TemporaryDirectory() as scratch:
-                    copy = example.copy_to(Path(scratch))
-                    exercise.place(copy)
-                    (app.outdir / _zip(exercise)).write_bytes(Example(copy).zip())
+                    copy = Example(example.copy_to(Path(scratch)))
+                    exercises.place_fault(exercise, copy)
+                    (app.outdir / _zip(slug)).write_bytes(copy.zip())
     except MalformedError as error:
         warn(Subtype.MALFORMED, error.problem, error.path)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from docutils import nodes
 
+from drydock.model.expectations import FOLDER
 from drydock.model.mutants import is_current
-from drydock.model.mutation_scores import MUTANTS_FILE, SCORES_FILE, Score, load_scores
+from drydock.model.mutation_scores import SCORES_FILE, Score, load_scores
 from drydock.site.blocks.directives import ExampleDirective
 from drydock.site.render.inline import InlineText
 from drydock.site.render.tables import text_table
@@ -28,8 +29,8 @@ class MutantsDirective(ExampleDirective):
     def shown(self) -> list[nodes.Node]:
         """Return the table, with its totals as the last row; nothing where no fault was tried."""
         known = get_repository(self.env)
-        for file in (SCORES_FILE, MUTANTS_FILE):
-            self.env.note_dependency(known.top / file)
+        for path in [known.top / SCORES_FILE, *(known.top / FOLDER).glob("*.toml")]:
+            self.env.note_dependency(path)
         scores = {slug: score for slug, score in load_scores(known.top).items() if slug in known.examples}
         fresh = {slug: score for slug, score in scores.items() if is_current(score, self.example(slug), known.top)}
         if not fresh:
