@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from drydock.errors import MissingError
+from drydock import ROOT
 from drydock.model import example as examples
-from drydock.model.example import Example
 from drydock.tasks import lint
 
 
@@ -21,7 +20,7 @@ from drydock.tasks import lint
         ),
         ("service: {}\n", "top level: 'service' does not match"),
         ("services: [\n", "line 2, column 1"),
-        ("services: &all [*all]\n", "services: "),
+        ("services: &all [*all]\n", "services: [[...]] is not of type 'object'"),
         ("", "top level: None is not of type 'object'"),
     ],
 )
@@ -50,28 +49,18 @@ def test_compose_features_pass(text):
     assert list(lint.check_compose(text, "compose.yaml")) == []
 
 
-def test_every_compose_file_is_checked(monkeypatch):
-    """Compose files are known by their names, or by their services; other YAML is left alone."""
-    checked = []
-    monkeypatch.setattr(lint, "run_linter", lambda *command: ())
-    monkeypatch.setattr(lint, "check_compose", lambda text, path: checked.append(path) or [])
-    for slug in ("compose-merge", "beyond-one-host", "ci-pipeline"):
-        assert list(lint.lint_example(examples.load_examples()[slug])) == []
+def test_compose_files_are_found():
+    """Compose files are known by their names, or by their services; other YAML is left out."""
+    found = {slug: lint.compose_files(example) for slug, example in examples.load_examples().items()}
 
-    assert "examples/compose-merge/compose.override.yaml" in checked
-    assert "examples/compose-merge/parts/worker.yaml" in checked
-    assert "examples/beyond-one-host/stack.yaml" in checked
-    assert "examples/ci-pipeline/compose.yaml" in checked
-    assert not [path for path in checked if "kubernetes" in path or ".gitlab-ci" in path]
+    assert {"compose.yaml", "compose.override.yaml", "parts/worker.yaml"} <= set(found["compose-merge"])
+    assert {"compose.yaml", "stack.yaml"} <= set(found["beyond-one-host"])
+    assert not [name for name in found["beyond-one-host"] if "kubernetes" in name]
+    assert list(found["ci-pipeline"]) == ["compose.yaml"]
+    assert all("compose.yaml" in files for files in found.values())
 
 
-def test_an_example_needs_its_files(tmp_path):
-    """An example without a Dockerfile is refused."""
-    with pytest.raises(MissingError, match="Dockerfile"):
-        list(lint.lint_example(Example(tmp_path)))
-
-
-def test_scripts_are_known_by_their_first_line(tmp_path):
+def test_scripts_are_found_by_their_first_line(tmp_path):
     """Shell scripts are found with any name or none; other scripts aren't."""
     (tmp_path / "examples").mkdir()
     for name, line in {"greet": "#!/bin/sh", "a.sh": "#!/usr/bin/env bash", "b.py": "#!/usr/bin/python3"}.items():
@@ -80,15 +69,41 @@ def test_scripts_are_known_by_their_first_line(tmp_path):
     assert lint.list_scripts(tmp_path) == ["examples/a.sh", "examples/greet"]
 
 
-def test_linters_report():
-    """What a linter finds is shown; a linter that fails without a word is reported by its command."""
-    assert list(lint.run_linter("sh", "-c", "echo here: wrong; exit 1")) == ["here: wrong"]
-    assert list(lint.run_linter("false")) == ["false: exit status 1"]
-    assert list(lint.run_linter("true")) == []
+@pytest.fixture
+def repository(tmp_path):
+    """A repository with one example, in which nothing is wrong."""
+    for name, text in {
+        "docs/reference/versions.toml": (ROOT / "docs/reference/versions.toml").read_text(),
+        "base-images/Dockerfile": "FROM scratch\n",
+        "examples/web/Dockerfile": "FROM scratch\nUSER 1000\n",
+        "examples/web/README.md": "# Web\n\nA server.\n",
+        "examples/web/compose.yaml": "services: {web: {build: .}}\n",
+        "examples/web/greet": "#!/bin/sh\necho hello\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
 
 
-def test_a_fault_fails_the_session(capsys):
-    """Faults are printed, and the exit status is 1."""
-    assert lint.main(["a fault"]) == 1
-    assert capsys.readouterr().out == "drydock: a fault\n"
-    assert lint.main([]) == 0
+def test_a_good_repository_passes(repository):
+    """A repository without a fault ends with exit status 0."""
+    assert lint.main(repository) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("examples/web/Dockerfile", "FROM debian\n", "examples/web/Dockerfile:1"),
+        ("base-images/Dockerfile", "FROM scratch\nADD a b\n", "base-images/Dockerfile:2"),
+        ("examples/web/compose.yaml", "services: {web: {imge: x}}\n", "examples/web/compose.yaml: services.web: "),
+        ("examples/web/greet", "#!/bin/sh\necho $1\n", "In examples/web/greet line 2:"),
+        ("examples/web/compose.yaml", "services:\n  web:\n    image: debian:9\n", "debian:9"),
+        ("docs/reference/versions.toml", "[[base]]\n", "versions.toml"),
+    ],
+)
+def test_a_fault_fails_the_session(repository, name, text, message, capfd):
+    """Each linter's fault is shown with its file, and the exit status is 1."""
+    (repository / name).write_text(text)
+
+    assert lint.main(repository) == 1
+    assert message in capfd.readouterr().out

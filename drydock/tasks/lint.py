@@ -14,8 +14,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -31,18 +30,29 @@ from drydock.model.example import Example
 _COMPOSE_NAME = re.compile(r"(?:.*/)?compose[^/]*\.ya?ml")
 #: The line that tells a Compose file of another name, such as a part that another one includes.
 _SERVICES = re.compile(r"^services:", re.MULTILINE)
-#: Folders with shell scripts.
-_SCRIPT_FOLDERS = ("examples", "base-images", ".ci")
 
 
-def lint_example(example: Example) -> Iterator[str]:
-    """Yield the faults of the example's Dockerfile and Compose files."""
-    for name in ("Dockerfile", "compose.yaml"):
-        example.path(name)  # raises MissingError
-    yield from run_linter("hadolint", str((example.root / "Dockerfile").relative_to(ROOT)))
-    for name in example.files:
-        if _COMPOSE_NAME.fullmatch(name) or (name.endswith((".yaml", ".yml")) and _SERVICES.search(example.read(name))):
-            yield from check_compose(example.read(name), f"examples/{example.slug}/{name}")
+class _ComposeLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """Reads a single Compose file as Compose does: without values tagged ``!reset``; ``!override`` changes nothing."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Leave out what is reset before merge keys are resolved."""
+        node.value = [(key, value) for key, value in node.value if value.tag != "!reset"]
+        super().flatten_mapping(node)
+
+    def construct_override(self, node: yaml.CollectionNode) -> object:
+        """Return the value as if it had no tag."""
+        mapping = isinstance(node, yaml.MappingNode)
+        return self.construct_mapping(node, deep=True) if mapping else self.construct_sequence(node, deep=True)
+
+
+_ComposeLoader.add_constructor("!override", _ComposeLoader.construct_override)
+
+
+def compose_files(example: Example) -> dict[str, str]:
+    """Return the texts of the example's Compose files, by path: those with its name, and other YAML with services."""
+    texts = {name: example.read(name) for name in example.files if name.endswith((".yaml", ".yml"))}
+    return {name: text for name, text in texts.items() if _COMPOSE_NAME.fullmatch(name) or _SERVICES.search(text)}
 
 
 def check_compose(text: str, path: str) -> Iterator[str]:
@@ -51,34 +61,13 @@ def check_compose(text: str, path: str) -> Iterator[str]:
     :param path: the file's path, for messages.
     """
     try:
-        data = _parse_compose(text)
+        violations = list(_compose_validator().iter_errors(yaml.load(text, _ComposeLoader)))
     except (yaml.YAMLError, RecursionError) as error:
         yield f"{path}: not YAML: {error}"
         return
-    for violation in _compose_validator().iter_errors(data):
-        cause = jsonschema.exceptions.best_match([violation])
-        keys = ".".join(map(str, cause.absolute_path)) or "top level"
-        yield f"{path}: {keys}: {cause.message:.300}"
-
-
-def _parse_compose(text: str) -> object:
-    """Return a Compose file as plain data, as Compose reads it: without tags, and without values tagged ``!reset``."""
-    loader = yaml.SafeLoader(text)
-    root = loader.get_single_node()
-    nodes, seen = [root] if root else [], set[int]()
-    while nodes:
-        node = nodes.pop()
-        if id(node) in seen:  # an alias
-            continue
-        seen.add(id(node))
-        if node.tag.startswith("!"):
-            node.tag = f"tag:yaml.org,2002:{ {'mapping': 'map', 'sequence': 'seq', 'scalar': 'str'}[node.id] }"
-        if isinstance(node, yaml.MappingNode):
-            node.value = [(key, value) for key, value in node.value if value.tag != "!reset"]
-            nodes += [part for pair in node.value for part in pair]
-        elif isinstance(node, yaml.SequenceNode):
-            nodes += node.value
-    return loader.construct_document(root) if root else None
+    for violation in map(jsonschema.exceptions.best_match, zip(violations, strict=True)):
+        keys = ".".join(map(str, violation.absolute_path)) or "top level"
+        yield f"{path}: {keys}: {violation.message:.300}"
 
 
 @functools.cache
@@ -90,46 +79,33 @@ def _compose_validator() -> jsonschema.protocols.Validator:
 
 def list_scripts(top: Path = ROOT) -> list[str]:
     """Return the paths of the shell scripts, which a first line such as ``#!/bin/sh`` tells."""
-    files = [path for folder in _SCRIPT_FOLDERS for path in sorted((top / folder).rglob("*")) if path.is_file()]
+    folders = (top / "examples", top / "base-images", top / ".ci")
+    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
     return [str(path.relative_to(top)) for path in files if re.match(rb"#!.*\b(?:ba)?sh\s*\n", path.read_bytes())]
 
 
-def run_linter(*command: str) -> Iterator[str]:
-    """Yield the report of a linter that finds a fault; it names the file and the line."""
-    linter = subprocess.run(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=120
-    )
-    if linter.returncode:
-        yield (linter.stdout + linter.stderr).strip() or f"{' '.join(command)}: exit status {linter.returncode}"
-
-
-def lint_repository() -> Iterator[str]:
-    """Yield the faults of everything that this module checks; print the versions whose support ends soon."""
-    known = examples.load_examples().values()
-    with ThreadPoolExecutor() as pool:
-        for faults in pool.map(lambda example: list(lint_example(example)), known):
-            yield from faults
-    yield from run_linter("hadolint", "base-images/Dockerfile")
-    yield from run_linter("shellcheck", *list_scripts())
-    today = datetime.datetime.now(datetime.UTC).date()
-    ended, ending = versions.check_versions(versions.load_versions(), known, today)
-    yield from ended
-    for notice in ending:
-        print_status(f"notice: {notice}")
-
-
-def main(faults: Iterable[str]) -> int:
-    """Print `faults` and return the exit status."""
-    status = 0
+def main(top: Path = ROOT) -> int:
+    """Print the faults of the repository `top`, and the versions whose support ends soon; return the exit status."""
+    known = examples.load_examples(top)
+    faults: list[str] = []
     try:
-        for fault in faults:
-            status = 1
-            print_status(fault)
+        for slug, example in known.items():
+            for name, text in compose_files(example).items():
+                faults += check_compose(text, f"examples/{slug}/{name}")
+        today = datetime.datetime.now(datetime.UTC).date()
+        ended, ending = versions.check_versions(versions.load_versions(top), known.values(), today)
+        faults += ended
+        for notice in ending:
+            print_status(f"notice: {notice}")
     except DrydockError as error:
-        status = 1
-        print_status(str(error))
-    return status
+        faults.append(str(error))
+    for fault in faults:
+        print_status(fault)
+    dockerfiles = [str(path.relative_to(top)) for path in sorted(top.glob("examples/*/Dockerfile"))]
+    linters = (["hadolint", "base-images/Dockerfile", *dockerfiles], ["shellcheck", *list_scripts(top)])
+    statuses = [subprocess.call(linter, cwd=top, stdin=subprocess.DEVNULL) for linter in linters]
+    return 1 if faults or any(statuses) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(lint_repository()))
+    sys.exit(main())
