@@ -220,10 +220,10 @@ def _file_content(file: Path, text: str) -> Iterator[None]:
 
 
 def _failure_reason(report: str) -> str:
-    """Return the end of pytest's failure report, without the summary below it."""
+    """Return the beginning of pytest's failure report, without the summary below it."""
     failures = re.split(r"^=+ (?:FAILURES|ERRORS) =+\n", report, flags=re.MULTILINE)[-1]
     lines = re.split(r"^=+ (?:short test summary|warnings summary)", failures, flags=re.MULTILINE)[0].splitlines()
-    return "\n".join(lines[-REASON_LINES:])
+    return "\n".join(lines[:REASON_LINES])
 
 
 def tests_naming(example: Example, path: str) -> list[str]:
