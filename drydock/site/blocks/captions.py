@@ -52,7 +52,7 @@ class Caption:
                     f' <a class="reference download internal drydock-zip" download="" href="{escape(uri)}">zip'
                     f'<span class="drydock-unseen"> of the example {escape(self.slug)}</span></a>'
                 )
-            if repository_links.host(builder.config.drydock_repository):
+            if repository_links.find_host(builder.config.drydock_repository):
                 # It has no class, which a page of a hundred blocks would weigh.
                 download += f' <a href="#{repository_links.ANCHOR}">did not work?</a>'
         named = " / ".join(part for part in ("" if own else home, file) if part)

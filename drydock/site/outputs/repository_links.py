@@ -1,8 +1,9 @@
-"""The repository's host: where a page is edited, and where somebody says that what a page shows did not work."""
+"""Links to the repository: to edit a page, by the theme's own button, and to report what didn't work."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -18,22 +19,22 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.config import Config
 
-#: The part of a page that leads to an issue about it; a block's link leads there, and a script makes it one of its own.
+#: The line below a page that links an issue. The link of a block leads there; a script turns it into an issue's.
 ANCHOR = "drydock-wrong"
-#: The page that includes the changelog, and the changelog itself.
-CHANGELOG_PAGE, CHANGELOG = "about/changelog", "CHANGELOG.md"
-#: A title of an issue is cut here. What else an address of a new issue holds is short, so none is too long for a host.
-LENGTH = 120
-_ASKED = "Page: {page}\n\nWhat I did and saw:\n\n\nMy docker version:\n\n"
+#: Titles are cut here. The other parts of the address are short, so no host finds it too long.
+MAX_TITLE = 120
+#: Pages that are made of another file in the repository.
+SOURCES = {"about/changelog": "CHANGELOG.md"}
+_ISSUE = "Page: {page}\n\nWhat I did and saw:\n\n\nMy docker version:\n\n"
 
 
 @dataclass(frozen=True)
 class Host:
-    """A kind of host, by the addresses below that of a repository.
+    """A kind of host, by its addresses below the repository's.
 
-    :ivar new: of an issue to be written.
-    :ivar fields: the names of its title and its body in that address.
-    :ivar edit: of a file to be edited, without the file's path.
+    :ivar new: of a new issue.
+    :ivar fields: the names of the issue's title and body in that address.
+    :ivar edit: of an edited file, without its path.
     """
 
     new: str
@@ -48,69 +49,68 @@ HOSTS = {
 }
 
 
-def host(repository: str) -> Host | None:
-    """Return the kind of host that has the `repository`, or None where it is unknown."""
+def find_host(repository: str) -> Host | None:
+    """Return the kind of host that the `repository` is on, or None where it is unknown."""
     names = (urlsplit(repository).hostname or "").split(".")
-    return next((each for name, each in HOSTS.items() if name in names), None)
+    return next((host for name, host in HOSTS.items() if name in names), None)
 
 
-def issue(repository: str, title: str, page: str) -> str:
-    """Return where an issue about the `page` is written: filled in where the host can do that, else the list of all."""
-    known = host(repository)
-    if known is None:
+def issue_address(repository: str, title: str, page: str) -> str:
+    """Return the address of a new issue about the `page`, filled in where the host can do that, else of all issues."""
+    host = find_host(repository)
+    if host is None:
         return f"{repository.rstrip('/')}/issues"
-    filled = zip(known.fields, (f"Did not work: {title}"[:LENGTH], _ASKED.format(page=page)), strict=True)
-    return f"{repository.rstrip('/')}/{known.new}?{urlencode(list(filled))}"
+    values = (f"Did not work: {title}"[:MAX_TITLE], _ISSUE.format(page=page))
+    return f"{repository.rstrip('/')}/{host.new}?{urlencode(list(zip(host.fields, values, strict=True)))}"
 
 
-def edit(repository: str, path: str) -> str:
-    """Return where the file `path` of the `repository` is edited, or "" where that is not known."""
-    known = host(repository)
-    return f"{repository.rstrip('/')}/{known.edit}/{quote(path)}" if known and path else ""
+def set_edit_link(app: Sphinx, config: Config) -> None:
+    """Tell the theme where the pages are edited, if the host is known and the pages are in the repository.
 
-
-def check(app: Sphinx, config: Config) -> None:
-    """See that the repository is an address.
-
-    :raises ConfigError: it is something else, such as what git clones from.
+    :raises ConfigError: the repository is no address that a reader can open, but, say, one to clone from.
     """
     repository = config.drydock_repository
     if repository and urlsplit(repository).scheme not in ("http", "https"):
-        raise ConfigError(
-            f"drydock_repository is {repository!r}; it is to be an address such as https://github.com/a/b"
-        )
+        raise ConfigError(f"drydock_repository is {repository!r}, not an address such as https://github.com/a/b")
+    folder, top = Path(app.srcdir), Path(app.confdir, config.drydock_top).resolve()
+    edit = _edit_folder(repository)
+    if edit and config.html_theme == "furo" and folder.is_relative_to(top):
+        path = folder.relative_to(top).as_posix()
+        config.html_theme_options = {**config.html_theme_options, "source_edit_link": f"{edit}/{path}/{{filename}}"}
 
 
-def tell(
+def _edit_folder(repository: str) -> str:
+    host = find_host(repository)
+    return f"{repository.rstrip('/')}/{host.edit}" if host else ""
+
+
+def add_links(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Lead from a page to its source, by the theme's button, and to an issue about it, by a line below it."""
+    """Link a generated page's own source, or none, and add the line that links an issue."""
     repository = app.config.drydock_repository
-    link = edit(repository, _source(app, pagename)) if doctree is not None else ""
-    context["theme_source_edit_link"] = link
-    if not link:
-        context["page_source_suffix"] = ""  # the theme asks for it
-    if doctree is None or not repository or not publishes_files(app.builder):
-        return
-    title = Markup(context["title"]).striptags()
-    uri = issue(repository, title, context.get("pageurl") or pagename)
-    told = '<p id="{}">Something did not work? <a href="{}">Tell us</a>.</p>'
-    context["body"] += str(Markup(told).format(ANCHOR, uri))
+    if doctree is None or is_generated(pagename) or pagename in SOURCES:
+        source = _generated_source(app, pagename) if doctree is not None else ""
+        edit = f"{_edit_folder(repository)}/{quote(source)}" if source and _edit_folder(repository) else ""
+        context["theme_source_edit_link"] = edit
+        if not edit:
+            context["page_source_suffix"] = ""  # the theme shows no button without it
+    if doctree is not None and repository and publishes_files(app.builder):
+        title = Markup(context["title"]).striptags()
+        address = issue_address(repository, title, context.get("pageurl") or pagename)
+        line = Markup('<p id="{}">Something did not work? <a href="{}">Tell us</a>.</p>')
+        context["body"] += str(line.format(ANCHOR, address))
 
 
-def _source(app: Sphinx, pagename: str) -> str:
-    """Return the file that the page is made from, by its path in the repository; "" for one that is made from many."""
-    if pagename == CHANGELOG_PAGE:
-        return CHANGELOG
-    if is_generated(pagename):
-        slug = pagename.removeprefix(f"{FOLDER}/")
-        return f"{FOLDER}/{slug}/README.md" if slug in get_repository(app.env).examples else ""
-    return app.env.doc2path(pagename).relative_to(get_repository(app.env).top.resolve()).as_posix()
+def _generated_source(app: Sphinx, pagename: str) -> str:
+    """Return the path in the repository of the file that the page is made of; "" for a page made of many."""
+    slug = pagename.removeprefix(f"{FOLDER}/")
+    return SOURCES.get(pagename, f"examples/{slug}/README.md" if slug in get_repository(app.env).examples else "")
 
 
 def setup(app: Sphinx) -> None:
     """Check the repository's address, and link it from each page."""
     # The address, where it is known.
     app.add_config_value("drydock_repository", "", "html", [str])
-    app.connect("config-inited", check)
-    app.connect("html-page-context", tell)
+    app.connect("config-inited", set_edit_link)
+    app.connect("html-page-context", add_links)

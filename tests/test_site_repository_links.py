@@ -30,7 +30,7 @@ def link(html):
 )
 def test_an_issue_is_filled_in(repository, start, fields):
     """A host that can fill in a new issue is told the page, in the words that it knows."""
-    uri = repository_links.issue(repository, "Layers & more", "https://docs.example/layers.html")
+    uri = repository_links.issue_address(repository, "Layers & more", "https://docs.example/layers.html")
     told = parse_qs(urlsplit(uri).query)
 
     assert uri.startswith(start)
@@ -40,15 +40,14 @@ def test_an_issue_is_filled_in(repository, start, fields):
 
 
 def test_a_host_that_is_not_known_has_a_list_of_issues():
-    """Where it is not known how an issue is filled in, the link leads to all of them, and none to edit a file."""
-    assert repository_links.issue(OTHER, "Layers", "layers") == f"{OTHER}/issues"
-    assert repository_links.edit(OTHER, "docs/layers.md") == ""
-    assert repository_links.host("https://notgithub.example.org/github/x") is None
+    """Where it is not known how an issue is filled in, the link leads to all of them."""
+    assert repository_links.issue_address(OTHER, "Layers", "layers") == f"{OTHER}/issues"
+    assert repository_links.find_host("https://notgithub.example.org/github/x") is None
 
 
 def test_no_address_of_an_issue_is_too_long():
     """However long a title is, in whatever letters, a host takes the address, with what a script adds for a block."""
-    assert len(repository_links.issue(GITHUB, "层" * 500, "https://docs.example/" + "a" * 200)) + 800 * 3 < 8000
+    assert len(repository_links.issue_address(GITHUB, "层" * 500, "https://docs.example/" + "a" * 200)) + 800 * 3 < 8000
 
 
 def test_a_page_and_its_blocks_lead_to_an_issue(site):
@@ -89,7 +88,7 @@ def test_a_repository_is_an_address(site):
     """What git clones from is no address that a reader could open."""
     site.write("conf.py", f'{CONF}\ndrydock_repository = "git@github.com:someone/drydock.git"\n')
 
-    with pytest.raises(ConfigError, match="it is to be an address"):
+    with pytest.raises(ConfigError, match="not an address such as https"):
         site.build()
 
 
@@ -114,3 +113,15 @@ def test_a_host_that_is_not_known_has_no_edit_links(own_settings, monkeypatch):
 
     assert built.warnings == []
     assert "edit-this-page" not in built.text("first.html")
+
+
+def test_pages_that_are_not_in_the_repository_have_no_edit_links(own_settings, monkeypatch, tmp_path_factory):
+    """A docs folder that is a link to another place builds, and its pages lead to no source."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "docs"
+    (own_settings.top / "docs").rename(elsewhere)
+    (own_settings.top / "docs").symlink_to(elsewhere)
+    monkeypatch.setenv("DRYDOCK_REPOSITORY", GITHUB)
+    built = own_settings.build()
+
+    assert "/edit/" not in built.text("first.html")
+    assert f'href="{GITHUB}/edit/main/examples/greeting/README.md"' in built.text("examples/greeting.html")
