@@ -10,6 +10,7 @@ import pytest
 
 from drydock import ROOT
 from drydock.engine import choose
+from drydock.engine.__main__ import main as engine_main
 from drydock.engine.client import Engine
 from drydock.engine.private import daemon, host_network
 from drydock.engine.resources import Resource
@@ -78,6 +79,22 @@ def test_a_run_without_engine_ends_without_a_traceback(tmp_path):
     assert done.returncode == 4
     assert "Three ways out" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_help_has_no_empty_choice(capsys):
+    """`nox -s engine -- --help` lists the private engines, and nothing else, to choose from."""
+    with pytest.raises(SystemExit):
+        engine_main(["--help"])
+    assert "{," not in capsys.readouterr().out
+
+
+def test_only_start_takes_an_engine(capsys):
+    """An engine after another action is an error; without it, the action runs."""
+    with pytest.raises(SystemExit):
+        engine_main(["stop", "docker-28.5"])
+    assert "stop takes no engine" in capsys.readouterr().err
+    assert engine_main(["stop"]) == 0
+    assert capsys.readouterr().out == "drydock: no private engine runs\n"
 
 
 def test_an_unknown_slug_is_answered_with_the_known_ones():

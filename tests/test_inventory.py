@@ -1,4 +1,4 @@
-"""What is on an engine: how it is asked for; no engine."""
+"""Listing the resources on an engine, and reserving names there. No engine is needed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import docker.errors
 import pytest
 
 from drydock.engine import resources
+from drydock.engine.client import Engine
+from drydock.errors import ReplayError
+from drydock.replay import reservations
 
 
 class Client:
@@ -35,3 +38,50 @@ def test_an_engine_that_never_lists_its_images_is_reported():
     """After some tries the engine's own answer is raised."""
     with pytest.raises(docker.errors.NotFound):
         resources.list_images(Client(resources.LIST_TRIES))
+
+
+@pytest.fixture(name="engine_with")
+def _engine_with(monkeypatch):
+    """An engine with these resources, which lists the names of what is removed, and counts how often it is asked."""
+
+    def make(*names):
+        there = [resources.Resource("volume", name, name) for name in names]
+        looks = []
+
+        def remove(engine, doomed):
+            gone = list(doomed)
+            there[:] = [resource for resource in there if resource not in gone]
+            return []
+
+        monkeypatch.setattr(resources, "list_resources", lambda engine: looks.append(list(there)) or list(there))
+        monkeypatch.setattr(resources, "remove_resources", remove)
+        return there, looks
+
+    return make
+
+
+def test_reserving_names_lists_the_engine_once(engine_with, tmp_path):
+    """What a dead run left is removed, and so is the transcript's own: one listing at the start, one at the end."""
+    there, looks = engine_with("hello-old", "other-data")
+    (tmp_path / "hello.names").write_text("in use")
+
+    with reservations.reserve_names(Engine({}), tmp_path, ["hello", "bye"]):
+        assert [resource.name for resource in there] == ["other-data"]
+        assert (tmp_path / "hello.names").read_text() == (tmp_path / "bye.names").read_text() == "in use"
+        there.append(resources.Resource("volume", "bye-new", "bye-new"))
+    assert [resource.name for resource in there] == ["other-data"]
+    assert (tmp_path / "hello.names").read_text() == (tmp_path / "bye.names").read_text() == ""
+    assert len(looks) == 2
+
+
+def test_names_of_a_reader_are_not_reserved(engine_with, tmp_path):
+    """A resource that no run left stays, and stops the run; the message has the command that removes it."""
+    there, _ = engine_with("hello-old", "bye-mine")
+    (tmp_path / "hello.names").write_text("in use")
+
+    with (
+        pytest.raises(ReplayError, match=r"  volume bye-mine\n.*\n  docker volume rm bye-mine"),
+        reservations.reserve_names(Engine({}), tmp_path, ["hello", "bye"]),
+    ):
+        pytest.fail("the names are not free")
+    assert [resource.name for resource in there] == ["bye-mine"]

@@ -1,4 +1,4 @@
-"""``python -m drydock status|start|stop|remove``: the engine by hand. ``nox -s engine`` calls it."""
+"""``python -m drydock.engine status|start|stop|remove``, which ``nox -s engine`` calls."""
 
 from __future__ import annotations
 
@@ -14,40 +14,33 @@ from drydock.host import print_status
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what `arguments` ask for and return the exit status."""
-    parser = argparse.ArgumentParser(prog="nox -s engine --", description="The engine that examples run on.")
+    """Run the action that `arguments` name and return the exit status."""
+    parser = argparse.ArgumentParser(prog="nox -s engine --", description="Show, start, stop, or remove the engine.")
     parser.add_argument("action", choices=("status", "start", "stop", "remove"), nargs="?", default="status")
-    parser.add_argument("kind", choices=("", *ENGINE_SPECS), nargs="?", default="", help="for start: a private engine")
-    given = parser.parse_args(arguments)
+    parser.add_argument("engine", choices=tuple(ENGINE_SPECS), nargs="?", help="for start: this private engine")
+    options = parser.parse_args(arguments)
+    if options.engine and options.action != "start":
+        parser.error(f"{options.action} takes no engine")
     try:
-        return _start_engine(given.kind) if given.action == "start" else _ACTIONS[given.action]()
+        if options.action == "status":
+            return _show_status()
+        if options.action == "start":
+            print_status(str(daemon.start_engine(options.engine) if options.engine else get_engine()))
+        elif options.action == "stop":
+            daemon.stop_engine()
+        else:
+            daemon.remove_engine()
     except DrydockError as error:
         print_status(str(error))
         return 1
+    return 0
 
 
 def _show_status() -> int:
-    found = daemon.running_engine() or find_engine()
-    print_status(str(found) if isinstance(found, Engine) else f"no engine answers ({found})")
-    return 0 if isinstance(found, Engine) else 1
+    engine = daemon.running_engine() or find_engine()
+    print_status(str(engine) if isinstance(engine, Engine) else f"no engine answers ({engine})")
+    return 0 if isinstance(engine, Engine) else 1
 
-
-def _start_engine(kind: str) -> int:
-    print_status(str(daemon.start_engine(kind) if kind else get_engine()))
-    return 0
-
-
-def _stop_engine() -> int:
-    daemon.stop_engine()
-    return 0
-
-
-def _remove_engine() -> int:
-    daemon.remove_engine()
-    return 0
-
-
-_ACTIONS = {"status": _show_status, "stop": _stop_engine, "remove": _remove_engine}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,15 +1,15 @@
-"""Replays a transcript of an example on an engine, and records what it printed."""
+"""Replays a transcript of an example on an engine, and records its output."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker.errors
 
+from drydock import store
 from drydock.engine import resources
 from drydock.engine.client import Engine
 from drydock.errors import ReplayError
@@ -18,6 +18,7 @@ from drydock.model.transcript import ANY_LINES, Step, Transcript, describe_diffe
 from drydock.replay.reservations import reserve_names
 from drydock.replay.shell import Outcome, run_steps, shell_environment
 
+#: Lines of output or logs in a report.
 LOG_LINES = 20
 
 
@@ -25,11 +26,12 @@ LOG_LINES = 20
 class Job:
     """A transcript to run.
 
-    :ivar scratch: an empty folder, in which a copy of the example is made.
-    :ivar locks: the folder of the lock files of this engine.
+    :ivar name: the transcript's name.
+    :ivar scratch: an empty folder for the copy of the example.
+    :ivar locks: the folder of this engine's lock files.
     :ivar rewrite: record the outputs instead of comparing them.
     :ivar accept: record even a step whose exit status changed.
-    :ivar keep: leave what a failure made alive.
+    :ivar keep: after a failure, leave everything in place.
     """
 
     engine: Engine
@@ -42,30 +44,30 @@ class Job:
     keep: bool = False
 
 
-#: What a need is called where its name does not say it.
-_NAMES = {"docker-28": "Docker 28 or later, with its client and builder, whose messages it shows"}
+#: Need -> its description in a skip's reason. The others describe themselves.
+_DESCRIPTIONS = {"docker-28": "Docker 28 or later, with its client and builder, whose messages it shows"}
 
 
 def missing_needs(transcript: Transcript, engine: Engine) -> str:
-    """Return what the transcript needs and the engine does not have, or ""."""
+    """Return the needs of the transcript that the engine doesn't meet, separated by commas, or ""."""
     if engine.facts["name"] == "Podman":
         return "Docker's own client and builder, whose output it shows"
-    had = {f"{engine.facts['store']}-store", "swarm", engine.facts["architecture"]}
+    met = {f"{engine.facts['store']}-store", "swarm", engine.facts["architecture"]}
     if engine.facts["base_images"] == "official":
-        had.add("docker-hub")
+        met.add("docker-hub")
     if int(engine.facts["version"].split(".")[0]) >= 28:
-        had.add("docker-28")
+        met.add("docker-28")
     needed = {need for step in transcript.steps for need in step.directives.needs}
-    return ", ".join(_NAMES.get(need, need) for need in sorted(needed - had))
+    return ", ".join(_DESCRIPTIONS.get(need, need) for need in sorted(needed - met))
 
 
 def run_job(job: Job) -> list[Outcome]:
-    """Run the job's transcript in a copy of its example; record it if the job says so.
+    """Run the job's transcript in a copy of its example, record it if the job says so, and return its outcomes.
 
-    What the transcript leaves on the engine is removed. Images may be left by it; a container, network or volume that
-    it leaves is a fault, because its reader would be left with it too.
+    A transcript may leave images, which are removed. A container, network, or volume that it leaves is an error: its
+    reader would be left with it too.
 
-    :raises ReplayError: a step failed, something is in the way, or something was left behind.
+    :raises ReplayError: a step failed, a name is already in use, or the transcript left something.
     """
     transcript = job.example.transcript(job.name)
     env = reader_environment(job.engine, job.scratch)
@@ -78,16 +80,17 @@ def run_job(job: Job) -> list[Outcome]:
                 entry = keep_hint(job.engine, job.scratch / job.example.slug) if job.keep else []
                 report = [*failure_report(job.engine, job.example.slug, transcript, outcome), *entry]
                 raise ReplayError("\n".join(report), outcomes)
-        left = names.list_leftovers()
-        if left:
-            raise ReplayError(f"{transcript.place}: it leaves behind {left}; its last steps are to clean up", outcomes)
+        leftovers = names.list_leftovers()
+        if leftovers:
+            message = f"{transcript.place}: the transcript leaves {leftovers}; remove it in its last steps"
+            raise ReplayError(message, outcomes)
     if job.rewrite:
         _rewrite_transcript(job, transcript, outcomes)
     return outcomes
 
 
 def reader_environment(engine: Engine, scratch: Path) -> dict[str, str]:
-    """Make the folder `scratch`, with a home in it that is empty, and return the environment of a reader there."""
+    """Make the folder `scratch` with an empty home folder, and return the environment of a reader there."""
     home = scratch / "home"
     home.mkdir(parents=True)
     return shell_environment(engine.client, home)
@@ -101,22 +104,21 @@ def _may_record(job: Job, outcome: Outcome) -> bool:
 def _rewrite_transcript(job: Job, transcript: Transcript, outcomes: list[Outcome]) -> None:
     steps = tuple(merge_step(outcome.expected, outcome.observed) for outcome in outcomes)
     if steps == transcript.steps:
-        return  # also where its author wrote it in another form than `render` does
-    place = job.example.path(f"transcripts/{job.name}.console")
-    text = render_transcript(dataclasses.replace(transcript, steps=steps))
-    fresh = place.with_suffix(".new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(place)
+        return  # nothing changed: keep the author's formatting
+    path = job.example.path(f"transcripts/{job.name}.console")
+    store.write_text(path, render_transcript(dataclasses.replace(transcript, steps=steps)))
 
 
 def failure_report(engine: Engine, slug: str, transcript: Transcript, outcome: Outcome) -> list[str]:
-    """Return the lines that say what a step did instead of what it should, and what state its containers are in."""
+    """Return the lines of a failed step's report: the difference, the engine, and the state of its containers."""
     step = outcome.expected
     tries = f", {outcome.tries} tries" if outcome.tries > 1 else ""
+    lines = step.command.split("\n")
+    prompts = ["$", *">" * (len(lines) - 1)]
     why = outcome.problem or _status_change(step, outcome.observed) or "the output differs"
     return [
         f"{transcript.place}:{step.line}: {why} (after {outcome.seconds:.1f} s{tries})",
-        *(f"  {'$' if first else '>'} {text}" for first, text in _numbered(step.command)),
+        *(f"  {prompt} {text}" for prompt, text in zip(prompts, lines, strict=True)),
         *(f"  {line}" for line in describe_differences(step, outcome.observed)),
         *_elided_output(outcome),
         f"engine: {engine}",
@@ -125,15 +127,10 @@ def failure_report(engine: Engine, slug: str, transcript: Transcript, outcome: O
 
 
 def _elided_output(outcome: Outcome) -> list[str]:
-    """Return what a step printed where any output would do: it did not end as it should, and there it says why."""
+    """Return the last lines of a failed step that elides its output: no difference would show them."""
     if ANY_LINES not in outcome.expected.output or outcome.passed:
         return []
     return [f"  | {line}" for line in outcome.observed.output[-LOG_LINES:]]
-
-
-def _numbered(command: str) -> Iterator[tuple[bool, str]]:
-    for index, text in enumerate(command.split("\n")):
-        yield index == 0, text
 
 
 def _status_change(expected: Step, observed: Step) -> str:
@@ -143,7 +140,7 @@ def _status_change(expected: Step, observed: Step) -> str:
 
 
 def container_report(engine: Engine, prefix: str) -> list[str]:
-    """Return the containers whose name begins with `prefix`, with state and last log lines, as lines of a report."""
+    """Return report lines about the containers whose names begin with `prefix`: state, and end of the log."""
     lines = []
     with (
         contextlib.suppress(OSError, docker.errors.DockerException),
@@ -159,6 +156,6 @@ def container_report(engine: Engine, prefix: str) -> list[str]:
 
 
 def keep_hint(engine: Engine, folder: Path) -> list[str]:
-    """Return lines that say how to enter what ``--keep`` left alive."""
+    """Return report lines with the commands that enter the folder which ``--keep`` left."""
     exports = " ".join(f"{name}={value}" for name, value in engine.client.items() if name.startswith("DOCKER_"))
     return ["kept alive; enter it with:", f"  cd {folder}", f"  export {exports} PATH={engine.client['PATH']}"]

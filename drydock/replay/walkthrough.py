@@ -1,7 +1,7 @@
-"""Follows a page: types all that it has a reader type, in order, in one terminal, and looks at what is left.
+"""Follows a page: runs its steps in order, in one shell, and checks that nothing is left on the engine.
 
-A transcript is held to run by itself. A page shows parts of several, one after the other: whether it can be followed
-from its top to its bottom is another question. ``nox -s follow`` asks it.
+Each transcript is tested by itself, but a page shows parts of several. ``nox -s follow`` tests that a reader can follow
+the page from top to bottom.
 """
 
 from __future__ import annotations
@@ -21,52 +21,50 @@ from drydock.replay.replay import failure_report, missing_needs, reader_environm
 from drydock.replay.reservations import reserve_names
 from drydock.replay.shell import Bash, run_step
 
-#: Seconds in which a shell changes its folder.
+#: Seconds for ``cd``.
 CD_TIMEOUT = 10.0
 
 
 def follow_page(
     typed: Sequence[PageSteps], examples: Mapping[str, Example], engine: Engine, scratch: Path, locks: Path
 ) -> Walkthrough:
-    """Type all of it, each example's part in a copy of its folder, and return that it came to its end.
+    """Run the steps of a page, those of each example in a copy of its folder, and return the walkthrough.
 
-    A step is held to what the page shows, as in its transcript.
-
-    :param scratch: a folder that is not there yet, in which the copies are made.
-    :param locks: the folder of the lock files of this engine.
-    :raises ReplayError: a step failed, something is in the way, or the reader is left with a container, network or
-        volume.
+    :param typed: the page's blocks of steps, in order.
+    :param scratch: a folder for the copies, which must not exist.
+    :param locks: the folder of this engine's lock files.
+    :raises ReplayError: a step failed, a name is already in use, or a container, network, or volume is left.
     """
     count = 0
-    lacking: set[str] = set()
+    missing: set[str] = set()
     env = reader_environment(engine, scratch)
     with reserve_names(engine, locks, {block.slug for block in typed}) as names, Bash(scratch, env) as bash:
         for block, moved in _with_moves(typed):
             transcript = block.steps(examples)
-            lack = missing_needs(transcript, engine)
-            if lack:
-                lacking.add(lack)
+            need = missing_needs(transcript, engine)
+            if need:
+                missing.add(need)
                 continue
-            place = scratch / block.slug
-            if not place.exists():
+            folder = scratch / block.slug
+            if not folder.exists():
                 examples[block.slug].copy_to(scratch)
             if moved:
-                bash.run(f"cd {shlex.quote(str(place))}", CD_TIMEOUT)
+                bash.run(f"cd {shlex.quote(str(folder))}", CD_TIMEOUT)
             for step in transcript.steps:
                 outcome = run_step(bash, step)
                 names.note_images()
                 if not outcome.passed:
                     raise ReplayError("\n".join(failure_report(engine, block.slug, transcript, outcome)))
                 count += 1
-        left = names.list_leftovers()
-        if left:
-            raise ReplayError(f"in the end the reader is left with {left}")
+        leftovers = names.list_leftovers()
+        if leftovers:
+            raise ReplayError(f"the page leaves {leftovers}; remove it in its last steps")
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return Walkthrough(count, engine.key, today, walkthroughs.page_digest(typed, examples), tuple(sorted(lacking)))
+    return Walkthrough(count, engine.key, today, walkthroughs.page_digest(typed, examples), tuple(sorted(missing)))
 
 
 def _with_moves(typed: Sequence[PageSteps]) -> Iterator[tuple[PageSteps, bool]]:
-    """Yield each block, and whether its example is another one than that before it."""
+    """Yield each block, and whether the block before it is another example's."""
     slug = ""
     for block in typed:
         yield block, block.slug != slug
@@ -74,8 +72,8 @@ def _with_moves(typed: Sequence[PageSteps]) -> Iterator[tuple[PageSteps, bool]]:
 
 
 def note_result(page: str, result: Walkthrough | None, locks: Path, top: Path = ROOT) -> None:
-    """Write that `page` was followed to its end; None, that it was not. Others may write of theirs meanwhile."""
+    """Record the walkthrough of `page`; None removes it. A lock keeps out other processes that record theirs."""
     with host.file_lock(locks / "followed"):
-        known = walkthroughs.load_walkthroughs(top)
-        known.pop(page, None)
-        walkthroughs.save_walkthroughs({**known, page: result} if result else known, top)
+        results = walkthroughs.load_walkthroughs(top)
+        results.pop(page, None)
+        walkthroughs.save_walkthroughs({**results, page: result} if result else results, top)

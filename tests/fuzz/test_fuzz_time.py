@@ -154,7 +154,7 @@ READERS = {
     "log of a build": builds.steps,
     "help": lambda text: read_help(text, "docker"),
     "anchors": topics._heading_anchors,
-    "output": lambda text: transcript.observed_lines(shell._CONTROL.sub("", text)),
+    "output": lambda text: transcript.observed_lines(shell._CONTROL_SEQUENCE.sub("", text)),
     "transcript": lambda text: transcript.parse_transcript(f"$ a\n{text}", "t"),
     "record": lambda text: transcript.merge_lines(["...", "<id>"], [transcript._redact_ids(text)]),
     "regions": lambda text: parse_regions(text.split("\n"), "x"),

@@ -50,7 +50,7 @@ def test_what_a_page_does_not_show_is_missed(page, engine, slug):
 
 def test_a_page_that_leaves_something_fails(page, engine, slug):
     """A page that starts a container and does not show what removes it fails by the container's name."""
-    with pytest.raises(ReplayError, match=rf"in the end the reader is left with container {slug}-0-web"):
+    with pytest.raises(ReplayError, match=rf"the page leaves container {slug}-0-web"):
         page(STARTED, STARTED, (0, (1,)), (1, (1, 3)))
     assert runs.made(engine, slug) == []
 

@@ -50,7 +50,7 @@ def test_keep_leaves_a_failure_alive(job, engine, slug):
 @pytest.mark.parametrize("make", ["run -d --name SLUG-web " + runs.IMAGE + " sleep 60", "volume create SLUG-data"])
 def test_what_a_transcript_leaves_behind_fails_it(job, engine, slug, make):
     """A transcript whose reader would be left with a container or volume fails by its name, and it is removed."""
-    with pytest.raises(ReplayError, match=f"it leaves behind (container|volume) {slug}-"):
+    with pytest.raises(ReplayError, match=f"the transcript leaves (container|volume) {slug}-"):
         replay.run_job(job(f"$ docker {make}\n...\n"))
 
     assert runs.made(engine, slug) == []

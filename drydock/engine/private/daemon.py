@@ -27,7 +27,7 @@ from drydock import store
 from drydock.engine.client import Engine, connect_engine
 from drydock.engine.private import host_network, specs, stand_ins
 from drydock.engine.private.specs import ENGINE_SPECS, FALLBACK_SPEC, PREFERRED_SPEC, EngineSpec
-from drydock.errors import EngineError, MalformedError, did_you_mean
+from drydock.errors import EngineError, MalformedError
 from drydock.host import cache_folder, file_lock, print_status, wait_until
 
 #: Seconds for the daemon to answer after its start: reading a build cache of tens of gigabytes takes over a minute.
@@ -334,9 +334,8 @@ def _last_spec() -> EngineSpec:
     name = _read_state().get("kind", PREFERRED_SPEC)
     if name not in ENGINE_SPECS:
         raise EngineError(
-            f"{_file('state.json')}: another checkout started the private engine {name!r}, which this one doesn't have"
-            f"{did_you_mean(name, ENGINE_SPECS)}. Stop it from that checkout, or update this one and stop it here: "
-            "nox -s engine -- stop"
+            f"{_file('state.json')}: another checkout started the private engine {name!r}, which this one doesn't "
+            "have; stop it from that checkout, or update this one and stop it here: nox -s engine -- stop"
         )
     return ENGINE_SPECS[name]
 

@@ -53,16 +53,15 @@ def _list_rules(run: Run, wall: str, table: str) -> list[str]:
 
 def _restore_table(run: Run, wall: str, table: str, before: Sequence[str]) -> None:
     added = [rule for rule in _list_rules(run, wall, table) if rule not in before]
+    for rule in added:
+        if rule.startswith("-A ") and RULE.search(rule):
+            run(wall, "-t", table, "-D", *_split_rule(rule)[1:])
     chains = [rule.split()[1] for rule in added if rule.startswith("-N DOCKER")]
-    doomed = [rule for rule in added if rule.startswith("-A ") and RULE.search(rule)]
-    commands = [
-        *(["-D", *_split_rule(rule)[1:]] for rule in doomed),
-        *(["-F", chain] for chain in chains),
-        *(["-X", chain] for chain in chains),
-        *(policy.split() for policy in _changed_policies(before, added)),
-    ]
-    for command in commands:
-        run(wall, "-t", table, *command)
+    for action in ("-F", "-X"):
+        for chain in chains:
+            run(wall, "-t", table, action, chain)
+    for policy in _changed_policies(before, added):
+        run(wall, "-t", table, *policy.split())
 
 
 def _changed_policies(before: Sequence[str], added: Sequence[str]) -> list[str]:
