@@ -11,6 +11,9 @@ import pytest
 from drydock.errors import MalformedError, MissingError
 from drydock.model import evidence, example as examples
 from drydock.model.evidence import Claim, Evidence, Measure, Replayed, Run
+from drydock.model.floor import FLOOR_FILE, Floor, load_floor
+from drydock.model.mutation_scores import SCORES_FILE
+from drydock.model.walkthroughs import WALKTHROUGHS_FILE
 
 RUN = Run(
     digest="d",
@@ -46,22 +49,27 @@ def test_a_missing_measure_is_answered_with_the_near_ones():
         Evidence("hello", {evidence.DEFAULT_ENGINE: RUN}).measure("siez")
 
 
+def _file(**values):
+    return json.dumps({"schema": 2, "example": "hello", "claims": {}, "engines": {}, **values})
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("{", ":1: Expecting property name"),
         ("[]", "it is .., not a table"),
         ("{}", "it lacks the key 'schema'"),
-        ('{"schema": 99, "example": "hello", "engines": {}}', "schema 99, this Drydock reads 1"),
-        ('{"schema": 1, "example": "other", "engines": {}}', "it is about the example 'other'"),
-        ('{"schema": 1, "example": "hello", "engines": {"a": 1}}', "engines.a is 1, not a table"),
-        ('{"schema": 1, "example": "hello", "engines": []}', "engines is .., not a table"),
+        (_file(schema=1), "schema 1, this Drydock reads 2"),
+        (_file(example="other"), "it is about the example 'other'"),
+        (_file(engines={"a": 1}), "engines.a is 1, not a table"),
+        (_file(engines=[]), "engines is .., not a table"),
+        (_file(claims={"test_a": 5}), "claims.test_a is 5, not text"),
     ],
 )
 def test_malformed_evidence_says_what_to_run(tmp_path, text, problem):
     """A file that isn't evidence is refused; the message has its place and the command that records it again."""
-    (tmp_path / "evidence").mkdir()
-    (tmp_path / "evidence" / "hello.json").write_text(text)
+    evidence.evidence_file("hello", tmp_path).parent.mkdir(parents=True)
+    evidence.evidence_file("hello", tmp_path).write_text(text)
 
     with pytest.raises(MalformedError, match=problem) as caught:
         evidence.load_evidence("hello", tmp_path)
@@ -76,7 +84,7 @@ def test_malformed_evidence_says_what_to_run(tmp_path, text, problem):
         ("date", "20261120", "is not a date"),
         ("engine", {"name": "Docker"}, "the engine needs a name and a version"),
         ("engine version", 28, "engine.version is 28, not text"),
-        ("claims test_a sentence", " ", "claims.test_a: a claim without a sentence"),
+        ("claims test_a sentence", " ", "a claim without a sentence"),
         ("claims test_a outcome", "perhaps", "no outcome 'perhaps'; there are: failed, passed, skipped"),
         ("transcripts first outcome", "pass", "did you mean passed"),
         ("transcripts first steps", -1, "transcripts.first: -1 steps"),
@@ -101,6 +109,69 @@ def test_a_value_that_no_run_records_is_malformed(tmp_path, path, value, problem
 
     with pytest.raises(MalformedError, match=problem):
         evidence.load_evidence("hello", tmp_path)
+
+
+def test_a_claim_has_a_sentence(tmp_path):
+    """A claim that has no sentence, neither shared nor of its engine, is malformed."""
+    evidence.save_evidence(Evidence("hello", {"e": RUN}), tmp_path)
+    file = evidence.evidence_file("hello", tmp_path)
+    file.write_text(file.read_text().replace('"test_a": "It holds."', ""))
+
+    with pytest.raises(MalformedError, match="a claim without a sentence"):
+        evidence.load_evidence("hello", tmp_path)
+
+
+def test_a_changed_word_is_one_changed_line(tmp_path):
+    """A sentence is in the file once, for all engines that were run with it."""
+    file = evidence.evidence_file("hello", tmp_path)
+    lines = []
+    for sentence in ("It holds.", "It still holds."):
+        claims = {"test_a": Claim(sentence, "passed"), "test_b": Claim("It bows.", "passed")}
+        run = dataclasses.replace(RUN, claims=claims)
+        evidence.save_evidence(Evidence("hello", dict.fromkeys(("a", "b", "c"), run)), tmp_path)
+        lines.append(file.read_text().splitlines())
+
+    changed = [pair for pair in zip(*lines, strict=True) if pair[0] != pair[1]]
+    assert changed == [('  "test_a": "It holds.",', '  "test_a": "It still holds.",')]
+
+
+@pytest.mark.parametrize(
+    ("keys", "shared"),
+    [
+        ({"a": "old", evidence.DEFAULT_ENGINE: "new", "z": "old"}, "new"),
+        ({"z": "new", "b": "old"}, "old"),
+    ],
+)
+def test_an_engine_keeps_the_sentence_that_it_was_run_with(tmp_path, keys, shared):
+    """The default engine's sentence is shared, else that of the first; a run with another one keeps its own."""
+    runs = {key: dataclasses.replace(RUN, claims={"test_a": Claim(word, "passed")}) for key, word in keys.items()}
+    evidence.save_evidence(Evidence("hello", runs), tmp_path)
+    data = json.loads(evidence.evidence_file("hello", tmp_path).read_text())
+    stored = {key: run["claims"]["test_a"].get("sentence") for key, run in data["engines"].items()}
+
+    assert data["claims"] == {"test_a": shared}
+    assert stored == {key: None if word == shared else word for key, word in keys.items()}
+    assert evidence.load_evidence("hello", tmp_path).runs == runs
+
+
+def test_a_claim_that_one_engine_alone_has_is_kept(tmp_path):
+    """A run from before a claim was renamed keeps the former one, with its sentence."""
+    older = dataclasses.replace(RUN, claims={"test_old": Claim("It held.", "skipped", "no room")})
+    whole = Evidence("hello", {evidence.DEFAULT_ENGINE: RUN, "z": older})
+    evidence.save_evidence(whole, tmp_path)
+
+    assert evidence.load_evidence("hello", tmp_path) == whole
+
+
+@pytest.mark.parametrize("slug", ["floor", "followed", "mutants", "commands"])
+def test_an_example_may_be_called_as_a_report_is(tmp_path, slug):
+    """Evidence of examples and reports are in folders of their own."""
+    evidence.save_evidence(Evidence(slug, {"e": RUN}), tmp_path)
+    reports = {str(path) for path in (FLOOR_FILE, WALKTHROUGHS_FILE, SCORES_FILE)}
+
+    assert evidence.evidence_file(slug, tmp_path).relative_to(tmp_path).as_posix() not in reports
+    assert load_floor(tmp_path) == Floor()
+    assert evidence.load_evidence(slug, tmp_path).runs == {"e": RUN}
 
 
 def test_a_measure_outside_its_bounds_belongs_to_a_claim_that_did_not_pass():

@@ -46,7 +46,6 @@ def test_a_folder_without_a_site(tmp_path):
 
 def test_results_survive_the_file(tmp_path):
     """Results are read as they were written, each page beside the others, and anything else is refused."""
-    (tmp_path / "evidence").mkdir()
     one, two = Walkthrough(3, "docker-28.5", "2026-11-27", "ab"), Walkthrough(1, "e", "2026-11-26", "cd", ("swarm",))
     walkthrough.note_result("a", one, tmp_path, tmp_path)
     walkthrough.note_result("b", two, tmp_path, tmp_path)

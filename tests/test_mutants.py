@@ -652,7 +652,6 @@ def test_an_unknown_example_is_named(capsys):
 
 def test_scores_survive_the_file(tmp_path):
     """Scores are loaded as they were saved, and any other content is refused."""
-    (tmp_path / "evidence").mkdir()
     kills = {"Dockerfile:3: drop RUN b": "tests/examples/test_hello.py::test_b"}
     scores = {"hello": Score("d", 3, 1, ("Dockerfile:2: drop USER 1",), ("Dockerfile:1: drop FROM a",), kills)}
     mutation_scores.save_scores(scores, tmp_path)

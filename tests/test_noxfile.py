@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from nox import registry
 
 import noxfile
 from drydock import ROOT
+from drydock.model.floor import Floor, load_floor, set_floor
 from drydock.tasks import floor
 
 #: Files and folders that tell a reader which session to run.
@@ -120,7 +120,7 @@ def test_nox_reports_it():
 def test_the_floor_is_raised(tmp_path):
     """The floor of blocks becomes the number in the built site; the others stay."""
     (tmp_path / "drydock-census.json").write_text('{"blocks": 7}')
-    (tmp_path / "floor.json").write_text('{"blocks": 5, "claims": 2}')
-    floor.raise_floor(tmp_path, tmp_path / "floor.json")
+    set_floor(tmp_path, blocks=5, claims=2)
+    floor.raise_blocks(tmp_path, tmp_path)
 
-    assert json.loads((tmp_path / "floor.json").read_text()) == {"blocks": 7, "claims": 2}
+    assert load_floor(tmp_path) == Floor(blocks=7, claims=2)

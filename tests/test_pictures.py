@@ -220,8 +220,8 @@ def _poisoned(row, evil):
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("greeting:size", "no table 'size' in evidence/greeting.json; did you mean sizes? there are: "),
-        ("greeting", "no table '' in evidence/greeting.json; there are: "),
+        ("greeting:size", "no table 'size' in evidence/runs/greeting.json; did you mean sizes? there are: "),
+        ("greeting", "no table '' in evidence/runs/greeting.json; there are: "),
         ("greetings:sizes", "no example 'greetings'; did you mean greeting?"),
     ],
 )
@@ -332,8 +332,8 @@ def test_tables_survive_being_written_and_read(tmp_path):
         whole.table("layer")
 
 
-def test_evidence_without_tables_is_left_as_it_was(tmp_path):
-    """Evidence from before there were tables is read, and written as it was."""
+def test_evidence_without_tables_has_no_empty_part(tmp_path):
+    """A run without tables is written without them, and read again."""
     evidence.save_evidence(Evidence("hello", {"e": dataclasses.replace(RUN, tables={})}), tmp_path)
 
     assert "tables" not in evidence.evidence_file("hello", tmp_path).read_text()
@@ -363,9 +363,9 @@ def test_evidence_without_tables_is_left_as_it_was(tmp_path):
 )
 def test_malformed(tmp_path, table, problem):
     """A table that is not of its kind makes its evidence malformed."""
-    data = {"schema": 1, "example": "hello", "engines": {"e": dataclasses.asdict(RUN)}}
+    evidence.save_evidence(Evidence("hello", {"e": RUN}), tmp_path)
+    data = json.loads(evidence.evidence_file("hello", tmp_path).read_text())
     data["engines"]["e"]["tables"]["odd"] = table
-    (tmp_path / "evidence").mkdir()
     evidence.evidence_file("hello", tmp_path).write_text(json.dumps(data))
 
     with pytest.raises(MalformedError, match=problem):

@@ -160,7 +160,7 @@ def test_other_builders_publish_nothing(site):
         (":::{transcript} greeting/run\n:steps: run, run\n:::", "the step 'run' is named twice"),
         (":::{example} greeting\n:::", "'greeting' names nothing in an example; write slug/name"),
         (":::{example-page} nothing\n:::", "no example 'nothing'"),
-        ("weighs {measured}`greeting:weight`", "no measure 'weight' in evidence/greeting.json"),
+        ("weighs {measured}`greeting:weight`", "no measure 'weight' in evidence/runs/greeting.json"),
         ("weighs {measured}`weight`", "no example 'weight'"),
     ],
 )
@@ -291,10 +291,12 @@ def test_malformed_slug(site):
 
 def test_malformed_evidence(site):
     """Evidence that does not parse is reported at its file, with what to run."""
-    site.write("evidence/greeting.json", "{")
+    site.write("evidence/runs/greeting.json", "{")
 
     assert any(
-        re.match(r"evidence/greeting\.json:1: WARNING: Expecting .*nox -s record -- greeting \[example\.malf", text)
+        re.match(
+            r"evidence/runs/greeting\.json:1: WARNING: Expecting .*nox -s record -- greeting \[example\.malf", text
+        )
         for text in site.build("text").warnings
     )
 
@@ -352,7 +354,7 @@ def test_stale(site):
     again = site.build()
 
     assert warning == (
-        "evidence/greeting.json:1: WARNING: the example changed since 2026-11-20, when it was last run; "
+        "evidence/runs/greeting.json:1: WARNING: the example changed since 2026-11-20, when it was last run; "
         "run: nox -s record -- greeting [example.stale]"
     )
     assert again.warnings == [warning]
@@ -363,7 +365,7 @@ def test_stale_test(site):
     """Evidence is stale, too, when the example's test changed."""
     site.write("tests/examples/test_greeting.py", '"""Changed."""\n')
 
-    assert [text.partition(":")[0] for text in site.build("text").warnings] == ["evidence/greeting.json"]
+    assert [text.partition(":")[0] for text in site.build("text").warnings] == ["evidence/runs/greeting.json"]
 
 
 def test_unproven_transcript(site):
@@ -379,28 +381,31 @@ def test_unproven_transcript(site):
 
 def test_never_recorded(site):
     """An example without evidence is reported."""
-    (site.top / "evidence/greeting.json").unlink()
+    (site.top / "evidence/runs/greeting.json").unlink()
     [warning] = site.build("text").warnings
 
-    assert warning.startswith("evidence/greeting.json:1: WARNING: no evidence on docker-28.5; run: nox -s record")
+    assert warning.startswith("evidence/runs/greeting.json:1: WARNING: no evidence on docker-28.5; run: nox -s record")
 
 
 def test_floor(site):
     """Fewer blocks than the floor kept in git is a warning that says how many went missing."""
-    site.write("evidence/floor.json", '{"blocks": 5, "commands": 2, "claims": 99}')
+    site.write("evidence/reports/floor.json", '{"blocks": 5, "commands": 2, "claims": 99}')
 
     assert site.build("text").warnings == [
-        "evidence/floor.json:1: WARNING: 3 blocks, the floor in evidence/floor.json is 5; 2 went missing "
-        "[example.unbound]"
+        "evidence/reports/floor.json:1: WARNING: "
+        "3 blocks, but evidence/reports/floor.json has 5: find out which are missing; "
+        "if you removed them on purpose, run: nox -s docs -- floor [example.unbound]"
     ]
 
 
 def test_malformed_floor(site):
     """A floor that is not counts by name is reported."""
-    site.write("evidence/floor.json", "[]")
+    site.write("evidence/reports/floor.json", "[]")
     [warning] = site.build("text").warnings
 
-    assert warning.startswith("evidence/floor.json:1: WARNING: not a floor")
+    assert warning.startswith(
+        "evidence/reports/floor.json:1: WARNING: it is [], not a table; run: git restore evidence/reports/floor.json"
+    )
 
 
 # Census, measures, generated pages

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from drydock.model import evidence
-from drydock.model.evidence import DEFAULT_ENGINE, Claim
+from drydock.model.evidence import DEFAULT_ENGINE, Claim, Replayed
 from drydock.model.transcript import parse_transcript
 from drydock.site.checks.slack import Slack, slack
 
@@ -57,18 +57,36 @@ def test_evidence_of_a_claim_that_no_test_has(site):
     site.record("greeting", claims={"test_a": CLAIMS["a"], "test_gone": CLAIMS["a"]})
     [warning] = site.build("text").warnings
 
-    assert warning.startswith("evidence/greeting.json:1: WARNING: it names claims that no test has: test_gone; run: ")
+    assert warning.startswith(
+        "evidence/runs/greeting.json:1: WARNING: it names claims that no test has: test_gone; run: "
+    )
     assert warning.endswith("nox -s record -- greeting [example.stale]")
+
+
+def test_evidence_of_a_transcript_that_the_example_lacks(site):
+    """Evidence that names another transcript is stale."""
+    site.record("greeting", transcripts={"run": Replayed(2, "passed"), "gone": Replayed(2, "passed")})
+    [warning] = site.build("text").warnings
+
+    assert "greeting.json:1: WARNING: it names transcripts that the example lacks: gone; run: nox -s record" in warning
+
+
+def test_evidence_of_failures(site):
+    """A recorded failure is no proof: it is reported, and says what to run."""
+    claims = {"test_a": Claim("It greets.", "failed")}
+    site.record("greeting", claims=claims, transcripts={"run": Replayed(2, "failed")})
+    [warning] = site.build("text").warnings
+
+    assert "greeting.json:1: WARNING: it records failures: run, test_a; run: nox -s record -- greeting" in warning
 
 
 def test_evidence_of_an_example_that_is_gone(site):
     """Evidence that belongs to no example is reported by its file."""
-    site.write("evidence/greetin.json", "{}")
-    site.write("evidence/floor.json", "{}")
+    site.write("evidence/runs/greetin.json", "{}")
     [warning] = site.build("text").warnings
 
     assert warning.startswith(
-        "evidence/greetin.json:1: WARNING: evidence of an example that there is not; did you mean"
+        "evidence/runs/greetin.json:1: WARNING: evidence of an example that there is not; did you mean"
     )
     assert warning.endswith("delete the file [example.orphan]")
 
@@ -98,7 +116,7 @@ def test_totals(claimed):
 def test_totals_without_evidence(site):
     """Where nothing was recorded, or what was is broken, the totals say so in numbers; the checks say why."""
     site.page("first", f"{BLOCK}\n\n:::{{totals}}\n:::")
-    site.write("evidence/greeting.json", "{")
+    site.write("evidence/runs/greeting.json", "{")
     built = site.build()
 
     assert "<strong>0</strong> claims" in built.text("first.html")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 import drydock
 from drydock import ROOT
 from drydock.model import evidence, example as examples
+from drydock.model.floor import load_floor
 from drydock.tasks import bootstrap
 
 EXAMPLES = examples.load_examples()
@@ -54,10 +54,10 @@ def test_an_example_is_whole(slug):
 def test_nothing_is_without_its_example():
     """A test or evidence without an example is to be named after one, or deleted."""
     tests = {path.stem.removeprefix("test_").replace("_", "-") for path in (ROOT / "tests/examples").glob("test_*.py")}
-    recorded = {path.stem for path in (ROOT / "evidence").glob("*.json")}
+    recorded = {path.stem for path in (ROOT / evidence.RUNS_FOLDER).glob("*.json")}
 
     assert tests - {"transcripts"} == set(EXAMPLES)
-    assert recorded - {"floor", "mutants", "followed"} == set(EXAMPLES)
+    assert recorded == set(EXAMPLES)
 
 
 def test_no_slug_begins_another():
@@ -155,14 +155,14 @@ def test_the_site_runs_no_command():
 
 def test_the_floor_is_what_stands():
     """The floor under what is collected is not left behind: it is the number of claims and commands that stand."""
-    floor = json.loads((ROOT / "evidence/floor.json").read_text())
+    floor = load_floor()
     runs = [run for slug in EXAMPLES if (run := evidence.load_evidence(slug).run)]
 
-    assert floor["transcripts"] == sum(len(example.transcripts) for example in EXAMPLES.values())
-    assert floor["commands"] == sum(
+    assert floor.transcripts == sum(len(example.transcripts) for example in EXAMPLES.values())
+    assert floor.commands == sum(
         len(example.transcript(name).steps) for example in EXAMPLES.values() for name in example.transcripts
     )
-    assert floor["claims"] == sum(len(run.claims) for run in runs)
+    assert floor.claims == sum(len(run.claims) for run in runs)
 
 
 def _pages(*folders):

@@ -1,7 +1,7 @@
 """Evidence: the recorded result of an example's tests, per engine.
 
-``nox -s record`` writes one file per example, ``evidence/<slug>.json``, and the site reads it. The files diff well:
-their keys are sorted, each value has its line, and a run without news leaves the file alone.
+``nox -s record`` writes one file per example, ``evidence/runs/<slug>.json``, and the site reads it. The files diff
+well: keys are sorted, each value has its line, a sentence is there once, and a run without news changes nothing.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from drydock import ROOT, store
 from drydock.errors import MalformedError, MissingError, did_you_mean
 
-SCHEMA = 1
+SCHEMA = 2
+#: One file per example.
+RUNS_FOLDER = PurePosixPath("evidence/runs")
 #: The engine whose evidence the site shows: the private engine, which everyone can start.
 DEFAULT_ENGINE = "docker-28.5"
 OUTCOMES = ("passed", "failed", "skipped")
@@ -276,16 +278,41 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class _StoredClaim:
+    """A claim in the file, with a sentence only where it differs from the one that the engines share."""
+
+    outcome: str
+    reason: str = ""
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
+class _StoredRun(Run):
+    """A run in the file."""
+
+    claims: dict[str, _StoredClaim]  # type: ignore[assignment]  # Claim, but for the sentence
+
+
+@dataclass(frozen=True)
 class _EvidenceFile:
-    """The content of an evidence file."""
+    """The content of an evidence file.
+
+    :ivar claims: the sentence that the engines share, by the name of its test.
+    """
 
     schema: int
     example: str
-    engines: dict[str, Run]
+    claims: dict[str, str]
+    engines: dict[str, _StoredRun]
+    runs: dict[str, Run] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.schema != SCHEMA:
             raise ValueError(f"schema {self.schema}, this Drydock reads {SCHEMA}")
+        for key, run in self.engines.items():
+            sentences = {test: claim.sentence or self.claims.get(test, "") for test, claim in run.claims.items()}
+            claims = {test: Claim(sentences[test], claim.outcome, claim.reason) for test, claim in run.claims.items()}
+            self.runs[key] = Run(**{**vars(run), "claims": claims})
 
 
 def evidence_file(slug: str, top: Path = ROOT) -> Path:
@@ -294,7 +321,7 @@ def evidence_file(slug: str, top: Path = ROOT) -> Path:
 
 
 def _shown_file(slug: str) -> str:
-    return f"evidence/{slug}.json"
+    return f"{RUNS_FOLDER}/{slug}.json"
 
 
 def load_evidence(slug: str, top: Path = ROOT) -> Evidence:
@@ -309,24 +336,33 @@ def load_evidence(slug: str, top: Path = ROOT) -> Evidence:
     stored = store.load_json(_EvidenceFile, path, _shown_file(slug), remedy)
     if stored.example != slug:
         raise MalformedError(_shown_file(slug), 0, f"it is about the example {stored.example!r}; {remedy}")
-    return Evidence(slug, stored.engines)
+    return Evidence(slug, stored.runs)
 
 
 def save_evidence(evidence: Evidence, top: Path = ROOT) -> bool:
     """Write `evidence` and return whether the file changed."""
-    engines = {key: _to_plain(run) for key, run in evidence.runs.items()}
-    data = {"schema": SCHEMA, "example": evidence.slug, "engines": engines}
-    return store.save_json(evidence_file(evidence.slug, top), data)
+    return store.save_json(evidence_file(evidence.slug, top), _to_plain(evidence))
 
 
-def _to_plain(run: Run) -> dict[str, Any]:
-    data = dataclasses.asdict(run)
-    for measure in data["measures"].values():
-        if not measure["spread"]:
-            del measure["spread"]
-    if not run.tables:
-        del data["tables"]
-    return data
+def _to_plain(evidence: Evidence) -> dict[str, Any]:
+    """Return the content of the evidence file. Engines share the sentences of the default engine, if it has them."""
+    sentences: dict[str, str] = {}
+    for key in sorted(evidence.runs, key=lambda key: (key != DEFAULT_ENGINE, key)):
+        sentences = {test: claim.sentence for test, claim in evidence.runs[key].claims.items()} | sentences
+    engines = {key: dataclasses.asdict(run) for key, run in evidence.runs.items()}
+    for run in engines.values():
+        for test, claim in run["claims"].items():
+            if claim["sentence"] == sentences[test]:
+                del claim["sentence"]
+        for part in ("claims", "transcripts", "measures"):
+            run[part] = {name: _drop_empty(values) for name, values in run[part].items()}
+        if not run["tables"]:
+            del run["tables"]
+    return {"schema": SCHEMA, "example": evidence.slug, "claims": sentences, "engines": engines}
+
+
+def _drop_empty(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in ("", (), None)}
 
 
 def with_run(evidence: Evidence, key: str, run: Run) -> Evidence:

@@ -8,7 +8,7 @@ from pathlib import Path
 from drydock import ROOT, store
 
 #: The scores; read by the site.
-SCORES_FILE = Path("evidence/mutants.json")
+SCORES_FILE = Path("evidence/reports/mutants.json")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from drydock.model.transcript import Transcript
 #: The commands that each page shows; written next to the pages of a built site.
 STEPS_FILE = "drydock-steps.json"
 #: Written by ``nox -s follow``; read by the site.
-WALKTHROUGHS_FILE = Path("evidence/followed.json")
+WALKTHROUGHS_FILE = Path("evidence/reports/followed.json")
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 from drydock import ROOT, store
+from drydock.model.floor import set_floor
 
 
-def raise_floor(site: Path, floor: Path = ROOT / "evidence" / "floor.json") -> None:
-    """Write the number of blocks in the built `site` to the file `floor`."""
-    blocks = json.loads((site / "drydock-census.json").read_text(encoding="utf-8"))["blocks"]
-    store.save_json(floor, {**store.load_json(dict[str, int], floor, floor.name), "blocks": blocks})
+def raise_blocks(site: Path, top: Path = ROOT) -> None:
+    """Set the floor of blocks to the number in the census of the built `site`."""
+    census = site / "drydock-census.json"
+    set_floor(top, blocks=store.load_json(dict[str, int], census, census, "run: nox -s docs")["blocks"])
 
 
 if __name__ == "__main__":
-    raise_floor(Path(sys.argv[1]))
+    raise_blocks(Path(sys.argv[1]))

@@ -12,13 +12,12 @@ from typing import Any
 
 import pytest
 
-from drydock import ROOT, store
+from drydock import store
 from drydock.engine.client import Engine
-from drydock.model import evidence, example as examples
+from drydock.model import evidence, example as examples, floor
 from drydock.model.evidence import Claim, Measure, Replayed, Run, Table
 from drydock.replay.shell import Outcome
 
-FLOOR = ROOT / "evidence" / "floor.json"
 #: A test's ID in a report: with ``--dist loadgroup``, it ends with the name of the test's group.
 _NODE_ID = re.compile(r"(?P<test>.*?)(@(?P<group>[\w-]+))?", re.DOTALL)
 
@@ -127,13 +126,7 @@ def count_results(results: Iterable[Result]) -> dict[str, int]:
 
 def below_floor(counts: dict[str, int]) -> list[str]:
     """Return a message for each of `counts` that is below the floor."""
-    floor = store.load_json(dict[str, int], FLOOR, "evidence/floor.json")
-    return [
-        f"{count} {kind} collected, but evidence/floor.json has {floor[kind]}: find out which tests are missing; "
-        "if you removed them on purpose, run: nox -s record"
-        for kind, count in counts.items()
-        if count < floor.get(kind, 0)
-    ]
+    return floor.load_floor().find_shortfalls(counts)
 
 
 def write_evidence(engine: Engine, results: Iterable[Result]) -> tuple[list[str], list[str]]:
@@ -151,7 +144,7 @@ def write_evidence(engine: Engine, results: Iterable[Result]) -> tuple[list[str]
         else:
             recorded = evidence.with_run(evidence.load_evidence(slug), engine.key, build_run(engine, slug, group))
             changed = evidence.save_evidence(recorded)
-            done.append(f"evidence/{slug}.json {'written' if changed else 'unchanged'} for {engine.key}")
+            done.append(f"{evidence.RUNS_FOLDER}/{slug}.json {'written' if changed else 'unchanged'} for {engine.key}")
     return done, problems
 
 
@@ -164,13 +157,11 @@ def group_units(results: Iterable[Result]) -> dict[str, list[Result]]:
 def raise_floor() -> None:
     """Set the floor of claims, transcripts, and commands to what the recorded evidence has."""
     runs = [run for slug in examples.load_examples() if (run := evidence.load_evidence(slug).run)]
-    floor = store.load_json(dict[str, int], FLOOR, "evidence/floor.json") if FLOOR.is_file() else {}
-    floor |= {
-        "claims": sum(len(run.claims) for run in runs),
-        "transcripts": sum(len(run.transcripts) for run in runs),
-        "commands": sum(replayed.steps for run in runs for replayed in run.transcripts.values()),
-    }
-    store.save_json(FLOOR, floor)
+    floor.set_floor(
+        claims=sum(len(run.claims) for run in runs),
+        transcripts=sum(len(run.transcripts) for run in runs),
+        commands=sum(replayed.steps for run in runs for replayed in run.transcripts.values()),
+    )
 
 
 def build_run(engine: Engine, slug: str, results: Sequence[Result]) -> Run:

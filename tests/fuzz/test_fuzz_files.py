@@ -17,7 +17,7 @@ from drydock import builds
 from drydock.errors import MalformedError, MissingError
 from drydock.model import commands, evidence, exercises, expectations, known_failures, versions
 from drydock.model.commands import Command, CommandSet, Program
-from drydock.model.evidence import DEFAULT_ENGINE, Claim, Measure, Replayed, Run, Table
+from drydock.model.evidence import DEFAULT_ENGINE, Claim, Evidence, Measure, Replayed, Run, Table
 from drydock.model.example import Example
 from drydock.site.blocks.directives import _split_names
 from drydock.site.blocks.lexer import ConsoleLexer
@@ -69,7 +69,8 @@ def changed(draw, document, other=values):
 def top(tmp_path_factory):
     """Return a repository of nothing."""
     found = tmp_path_factory.mktemp("top")
-    for folder in ("evidence/commands", "docs/about", "docs/reference", "tests/examples", "examples/hello/transcripts"):
+    folders = ("evidence/runs", "evidence/commands", "docs/about", "docs/reference", "tests/examples")
+    for folder in (*folders, "examples/hello/transcripts"):
         (found / folder).mkdir(parents=True)
     return found
 
@@ -93,11 +94,7 @@ RUN = Run(
         "grid": Table("grid", [{"row": "a", "column": "b", "cell": "c"}]),
     },
 )
-DOCUMENT = {
-    "schema": 1,
-    "example": "hello",
-    "engines": {DEFAULT_ENGINE: json.loads(json.dumps(evidence._to_plain(RUN)))},
-}
+DOCUMENT = json.loads(json.dumps(evidence._to_plain(Evidence("hello", {DEFAULT_ENGINE: RUN}))))
 
 
 def _with(name, field, value):

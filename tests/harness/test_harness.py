@@ -265,11 +265,11 @@ def test_what_passed_is_named_and_skipped(tmp_path, monkeypatch):
 
 def test_a_part_is_no_evidence():
     """Recording some tests of an example leaves its evidence as it was, and says so."""
-    before = (ROOT / "evidence/hello-container.json").read_bytes()
+    before = (ROOT / "evidence/runs/hello-container.json").read_bytes()
     said = runs.pytest("--record", "--example=hello-container", "-k", "client_and_server").communicate(timeout=60)[0]
 
     assert "no evidence written: only some tests of an example were asked for" in said
-    assert (ROOT / "evidence/hello-container.json").read_bytes() == before
+    assert (ROOT / "evidence/runs/hello-container.json").read_bytes() == before
 
 
 def test_the_engine_is_named_in_every_run(engine):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from drydock.errors import MalformedError, MissingError, did_you_mean
-from drydock.model import mutation_scores, walkthroughs
-from drydock.model.evidence import DEFAULT_ENGINE, Run
+from drydock.model.evidence import DEFAULT_ENGINE, RUNS_FOLDER, Claim, Replayed, Run
 from drydock.model.example import Example
+from drydock.model.floor import FLOOR_FILE, load_floor
 from drydock.site.checks.census import Census, take_census
 from drydock.site.pages import all_pages, is_generated
 from drydock.site.repository import Repository, get_repository
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
-FLOOR = "evidence/floor.json"
 #: What the site holds against the floor; its other counts are the tests' business.
 COUNTED = ("blocks", "commands")
 
@@ -41,14 +38,12 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
 
 def _check_evidence_of_none(known: Repository) -> None:
     """Report evidence of examples that are gone."""
-    reports = (walkthroughs.WALKTHROUGHS_FILE, mutation_scores.SCORES_FILE)
-    others = {path.name for path in (PurePosixPath(FLOOR), *reports)}
-    for place in sorted((known.top / "evidence").glob("*.json")):
-        if place.stem not in known.examples and place.name not in others:
+    for path in sorted((known.top / RUNS_FOLDER).glob("*.json")):
+        if path.stem not in known.examples:
             message = (
-                f"evidence of an example that there is not{did_you_mean(place.stem, known.examples)}; delete the file"
+                f"evidence of an example that there is not{did_you_mean(path.stem, known.examples)}; delete the file"
             )
-            warn(Subtype.ORPHAN, message, f"evidence/{place.name}")
+            warn(Subtype.ORPHAN, message, f"{RUNS_FOLDER}/{path.name}")
 
 
 def _check_parts(example: Example, known: Repository) -> None:
@@ -83,7 +78,7 @@ def _is_text(example: Example, name: str) -> bool:
 def _check_evidence(example: Example, known: Repository) -> None:
     problem = _stale(known.evidence(example).run, example, known)
     if problem:
-        warn(Subtype.STALE, f"{problem}; run: nox -s record -- {example.slug}", f"evidence/{example.slug}.json")
+        warn(Subtype.STALE, f"{problem}; run: nox -s record -- {example.slug}", f"{RUNS_FOLDER}/{example.slug}.json")
 
 
 def _stale(run: Run | None, example: Example, known: Repository) -> str:
@@ -91,12 +86,15 @@ def _stale(run: Run | None, example: Example, known: Repository) -> str:
         return f"no evidence on {DEFAULT_ENGINE}"
     if run.digest != known.digest(example):
         return f"the example changed since {run.date}, when it was last run"
-    unproven = ", ".join(name for name in example.transcripts if name not in run.transcripts)
-    if unproven:
-        return f"no evidence of the transcripts {unproven}"
-    tests = _tests(example) if example.test.is_file() else run.claims
-    unknown = ", ".join(name for name in run.claims if name not in tests)
-    return f"it names claims that no test has: {unknown}" if unknown else ""
+    tests = _tests(example) if example.test.is_file() else {*run.claims}
+    results: list[tuple[str, Claim | Replayed]] = [*run.claims.items(), *run.transcripts.items()]
+    problems = {
+        "no evidence of the transcripts": {*example.transcripts} - {*run.transcripts},
+        "it names transcripts that the example lacks:": {*run.transcripts} - {*example.transcripts},
+        "it names claims that no test has:": {*run.claims} - tests,
+        "it records failures:": {name for name, result in results if result.outcome == "failed"},
+    }
+    return next((f"{problem} {', '.join(sorted(names))}" for problem, names in problems.items() if names), "")
 
 
 def _tests(example: Example) -> set[str]:
@@ -105,21 +103,13 @@ def _tests(example: Example) -> set[str]:
 
 
 def _check_floor(census: Census, known: Repository) -> None:
-    place = known.top / FLOOR
-    if not place.is_file():
-        return
     try:
-        floor = json.loads(place.read_text(encoding="utf-8"))
-        asked = {kind: int(floor.get(kind, 0)) for kind in COUNTED}
-    except (ValueError, TypeError, AttributeError) as error:
-        warn(Subtype.MALFORMED, f"not a floor ({error}); it is to be counts by name", FLOOR)
+        shortfalls = load_floor(known.top).find_shortfalls({kind: getattr(census, kind) for kind in COUNTED})
+    except MalformedError as error:
+        warn(Subtype.MALFORMED, error.problem, error.path)
         return
-    for kind, least in asked.items():
-        found = getattr(census, kind)
-        if found < least:
-            warn(
-                Subtype.UNBOUND, f"{found} {kind}, the floor in {FLOOR} is {least}; {least - found} went missing", FLOOR
-            )
+    for message in shortfalls:
+        warn(Subtype.UNBOUND, message, str(FLOOR_FILE))
 
 
 def setup(app: Sphinx) -> None:
