@@ -208,10 +208,11 @@ def test_mutants_are_listed(hello, tmp_path):
         '[[mutants]]\npath = "Dockerfile"\nold = "USER 1"\nnew = "USER 0"\nclaim = "test_user"\n'
         '[equivalent]\n"Dockerfile: drop USER 1" = "it is so anyway"\n'
     )
-    [own], equivalent = mutants.listed_mutants(hello, tmp_path)
+    [*derived, own], [equivalent] = mutants.load_mutants(hello, tmp_path)
 
     assert (own.line, own.what, own.text, own.claim) == (2, "USER 1 -> USER 0", "FROM a:1\nUSER 0\n", "test_user")
-    assert equivalent == {"Dockerfile: drop USER 1": "it is so anyway"}
+    assert equivalent.name == "Dockerfile: drop USER 1"
+    assert [*derived, equivalent] == sorted(mutants.derive_mutants(hello), key=lambda mutant: mutant == equivalent)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,7 @@ def test_a_wrong_list_is_malformed(hello, tmp_path, text, problem):
     (tmp_path / EXPECTATIONS).write_text(text)
 
     with pytest.raises(MalformedError, match=problem):
-        mutants.listed_mutants(hello, tmp_path)
+        mutants.load_mutants(hello, tmp_path)
 
 
 REPORT = """\

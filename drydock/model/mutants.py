@@ -11,7 +11,7 @@ import dataclasses
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -166,28 +166,31 @@ def _replace_lines(path: str, lines: Sequence[str], first: int, end: int, new: S
     return Mutant(path, first + 1, what, "\n".join([*lines[:first], *new, *lines[end:]]) + "\n")
 
 
-# Listed
+# All mutants of an example
 
 
-def listed_mutants(example: Example, top: Path = ROOT) -> tuple[list[Mutant], Mapping[str, str]]:
-    """Return the mutants that the example's expectations list, and by name the reasons of the equivalent ones.
+def load_mutants(example: Example, top: Path = ROOT) -> tuple[list[Mutant], list[Mutant]]:
+    """Return the example's mutants to try, derived and listed, and its equivalent ones, which no test can kill.
 
-    :raises MalformedError: the file isn't well-formed, or names mutants or text that the example doesn't have.
+    :raises MalformedError: the list of mutants names text or mutants that the example doesn't have, or isn't
+        well-formed; or see :func:`derive_mutants`.
     """
     expectations = load_expectations(example.slug, top)
+    mutants = derive_mutants(example)
     try:
-        mutants = [_listed(example, listed) for listed in expectations.mutants]
+        mutants += [_listed_mutant(example, listed) for listed in expectations.mutants]
     except (ValueError, DrydockError) as error:
         raise MalformedError(expectations_file(example.slug), 0, f"mutants: {error}") from None
-    names = {mutant.name for mutant in [*derive_mutants(example), *mutants]}
+    names = {mutant.name for mutant in mutants}
     for name in expectations.equivalent:
         if name not in names:
             problem = f"equivalent: no mutant {name!r}{did_you_mean(name, names)}"
             raise MalformedError(expectations_file(example.slug), 0, problem)
-    return mutants, expectations.equivalent
+    to_try = [mutant for mutant in mutants if mutant.name not in expectations.equivalent]
+    return to_try, [mutant for mutant in mutants if mutant.name in expectations.equivalent]
 
 
-def _listed(example: Example, listed: ListedMutant) -> Mutant:
+def _listed_mutant(example: Example, listed: ListedMutant) -> Mutant:
     text, old, new = example.read(listed.path), listed.old, listed.new
     if text.count(old) != 1:
         raise ValueError(f"{old!r} occurs {text.count(old)} times in {listed.path}, not once")
@@ -196,28 +199,14 @@ def _listed(example: Example, listed: ListedMutant) -> Mutant:
     return Mutant(listed.path, line, what, text.replace(old, new), listed.claim)
 
 
-# Both
-
-
-def split_mutants(example: Example, top: Path = ROOT) -> tuple[list[Mutant], list[Mutant]]:
-    """Return the example's mutants to try, and its equivalent ones.
-
-    :raises MalformedError: see :func:`derive_mutants` and :func:`listed_mutants`.
-    """
-    listed, equivalent = listed_mutants(example, top)
-    mutants = [*derive_mutants(example), *listed]
-    to_try = [mutant for mutant in mutants if mutant.name not in equivalent]
-    return to_try, [mutant for mutant in mutants if mutant.name in equivalent]
-
-
 def is_current(score: Score, example: Example, top: Path = ROOT) -> bool:
-    """Return whether the score is about the example as it is, and about all mutants that it has today.
+    """Return whether the score is about the example as it is, and counts all mutants that it has today.
 
     An operator that derives more mutants makes the scores of the examples concerned old, and no others.
 
-    :raises MalformedError: see :func:`split_mutants`.
+    :raises MalformedError: see :func:`load_mutants`.
     """
     if score.digest != example.digest(readme=False):
         return False
-    to_try, equivalent = split_mutants(example, top)
+    to_try, equivalent = load_mutants(example, top)
     return score.tried == len(to_try) + len(equivalent) and {*score.equivalent} <= {*map(str, equivalent)}

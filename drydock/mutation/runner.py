@@ -34,7 +34,7 @@ from drydock.errors import DrydockError
 from drydock.host import print_status
 from drydock.model import example as examples
 from drydock.model.example import Example
-from drydock.model.mutants import Mutant, is_current, split_mutants
+from drydock.model.mutants import Mutant, is_current, load_mutants
 from drydock.model.mutation_scores import Score, load_scores, save_scores
 from drydock.testing.sandbox import copy_tests, start_module
 
@@ -242,7 +242,7 @@ class Trial:
 
     :param previous: the score before. While the example and its test are unchanged, what it counts as killed stays so.
     :param again: try the killed mutants as well.
-    :raises MalformedError: see :func:`drydock.model.mutants.split_mutants`.
+    :raises MalformedError: see :func:`drydock.model.mutants.load_mutants`.
     :ivar left: the mutants still to try: survivors and new ones first.
     """
 
@@ -252,7 +252,7 @@ class Trial:
         self.example = example
         self._top = top
         self._digest = example.digest(readme=False)
-        self._to_try, self._equivalent = split_mutants(example, top)
+        self._to_try, self._equivalent = load_mutants(example, top)
         self._earlier = dict(previous.kills) if previous else {}
         self._kills = self._still_killed(previous) if previous and not again else {}
         self._survivors: set[str] = set()

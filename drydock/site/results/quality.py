@@ -1,4 +1,4 @@
-"""``{mutants}``: how many small faults the tests of each example noticed, and which they did not."""
+"""``{mutants}``: how many mutants the tests of each example kill, and which survive."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from drydock.site.repository import get_repository
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-HEAD = ("Example", "Faults", "Noticed", "Without effect", "Not noticed")
+HEAD = ("Example", "Mutants", "Killed", "Equivalent", "Survived")
 
 
 class MutantsDirective(ExampleDirective):
@@ -27,17 +27,18 @@ class MutantsDirective(ExampleDirective):
     required_arguments = 0
 
     def shown(self) -> list[nodes.Node]:
-        """Return the table, with its totals as the last row; nothing where no fault was tried."""
-        known = get_repository(self.env)
-        for path in [known.top / SCORES_FILE, *(known.top / FOLDER).glob("*.toml")]:
+        """Return the table, with its totals as the last row; nothing if no score is current."""
+        repository = get_repository(self.env)
+        top = repository.top
+        for path in [top / SCORES_FILE, *(top / FOLDER).glob("*.toml")]:
             self.env.note_dependency(path)
-        scores = {slug: score for slug, score in load_scores(known.top).items() if slug in known.examples}
-        fresh = {slug: score for slug, score in scores.items() if is_current(score, self.example(slug), known.top)}
-        if not fresh:
+        scores = {slug: score for slug, score in load_scores(top).items() if slug in repository.examples}
+        current = {slug: score for slug, score in scores.items() if is_current(score, self.example(slug), top)}
+        if not current:
             return []
-        body = [_row(slug, score) for slug, score in fresh.items()]
-        whole = [sum(count) for count in zip(*map(_counts, fresh.values()), strict=True)]
-        body.append([InlineText(f"all {len(fresh)} of {len(known.examples)}"), *_counted(whole)])
+        body = [_row(slug, score) for slug, score in current.items()]
+        whole = [sum(count) for count in zip(*map(_counts, current.values()), strict=True)]
+        body.append([InlineText(f"all {len(current)} of {len(repository.examples)}"), *_counted(whole)])
         return [text_table(HEAD, body, "drydock-mutants", stub=True)]
 
 
