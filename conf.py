@@ -59,3 +59,7 @@ copybutton_prompt_text = r"\$ |> "
 copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .go, .gr"  # output and exit status: they may begin as a prompt does
 copybutton_copy_empty_lines = False
+
+# nox -s docs -- links
+linkcheck_timeout = 20
+linkcheck_anchors_ignore_for_url = [r"https://github\.com/"]  # a script adds them in the browser

@@ -217,6 +217,6 @@ def test_registries_are_called_by_their_names():
     assert not [str(path) for path in _tracked() if path.suffix != ".png" and hosts.search(path.read_text())]
 
 
-def test_the_door_opens_with_the_pinned_tools():
+def test_bootstrap_installs_pinned_tools():
     """A machine without nox gets the versions of nox and uv that requirements.txt pins."""
     assert [pin.partition("==")[0] for pin in bootstrap._read_pins()] == list(bootstrap.TOOLS)
