@@ -1,4 +1,4 @@
-"""The fixtures of an example's test."""
+"""The fixtures for tests of examples."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from drydock.errors import EngineError
 from drydock.model import example as examples
 from drydock.model.evidence import Measure, Row, Table, median_rows
 from drydock.model.example import Example
-from drydock.testing.plugin import SESSION
+from drydock.testing.plugin import SESSION, file_slug
 from drydock.testing.results import report_facts
 
-#: How often a timing is taken when it is recorded.
+#: The number of runs of a recorded timing.
 RUNS = 3
 
 Answer = TypeVar("Answer")
 
 
 def until(ask: Callable[[], Answer], what: str, seconds: float = 30) -> Answer:
-    """Ask until the answer is true, and return it: ``until(lambda: docker("logs", c).stdout, "the first line")``.
+    """Call `ask` until its answer is true, and return that: ``until(lambda: docker("logs", c).stdout, "a line")``.
 
-    :param what: what is waited for, for the message.
-    :raises pytest.fail.Exception: it did not come within `seconds`; the message has the last answer.
+    :param what: the awaited event, for the message.
+    :raises pytest.fail.Exception: there was none within `seconds`; the message has the last answer.
     """
     answer = host.wait_until(ask, seconds)
     if not answer:
@@ -61,7 +61,7 @@ def docker(engine: Engine) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session")
 def only_docker(engine: Engine) -> Callable[[str], None]:
-    """Skip what does not hold on Podman, with the reason: ``only_docker("Podman has no ...")``."""
+    """Skip a claim that doesn't hold on Podman, with the reason: ``only_docker("Podman has no ...")``."""
 
     def call(reason: str) -> None:
         if engine.facts["name"] == "Podman":
@@ -72,87 +72,77 @@ def only_docker(engine: Engine) -> Callable[[str], None]:
 
 @pytest.fixture
 def needs(engine: Engine) -> Callable[[str, str, str], None]:
-    """Skip a claim that asks for a newer part of the engine: ``needs("buildx", "0.14", "older ones do not ...")``.
+    """Skip a claim that requires a newer engine or plugin: ``needs("buildx", "0.14", "older ones do not ...")``.
 
-    The part is one of the engine's facts that is a version: ``version``, ``compose``, ``buildx``.
+    The part is ``version``, ``compose``, or ``buildx``.
     """
 
     def call(part: str, least: str, reason: str) -> None:
-        found = engine.facts[part]
-        if _version(found) < _version(least):
-            pytest.skip(f"{reason} ({'the engine' if part == 'version' else part} is {found})")
+        version = engine.facts[part]
+        if _parse_version(version) < _parse_version(least):
+            pytest.skip(f"{reason} ({'the engine' if part == 'version' else part} is {version})")
 
     return call
 
 
-def _version(text: str) -> list[int]:
+def _parse_version(text: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", text)]
 
 
 @pytest.fixture(scope="module")
 def example(request: pytest.FixtureRequest) -> Example:
-    """The example that this test file proves, by the file's name."""
-    return examples.load_examples()[request.path.stem.removeprefix("test_").replace("_", "-")]
+    """The example that this test file is named after."""
+    return examples.load_examples()[file_slug(request.path)]
 
 
 @pytest.fixture(scope="module")
 def folder(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the example's folder, far from the repository."""
+    """A copy of the example's folder, outside the repository."""
     return example.copy_to(tmp_path_factory.mktemp("copy"))
 
 
 @pytest.fixture(scope="module")
 def prefix(request: pytest.FixtureRequest, engine: Engine, pytestconfig: pytest.Config) -> Iterator[str]:
-    """What the names of all that this test file makes begin with. All of it is removed at the file's end."""
-    stem = request.path.stem.removeprefix("test_").replace("_", "-")
-    slug = stem if request.path.parent.name == "examples" else "bases"
+    """The prefix of the names of all resources that this test file makes. At its end, they are removed."""
+    slug = file_slug(request.path) if request.path.parent.name == "examples" else "bases"
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     prefix = f"{slug}-t{pytestconfig.stash[SESSION].run}" + (f"-{worker}" if slug == "bases" and worker else "")
     failed = request.session.testsfailed
     yield prefix
     if not (pytestconfig.getoption("--keep") and request.session.testsfailed > failed):
-        _clear(engine, prefix)
+        _remove_prefixed(engine, prefix)
 
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest, engine: Engine, prefix: str) -> Iterator[Callable[[str], str]]:
-    """Give unique names for what this test makes: ``name("web")``. It is all removed at the test's end."""
+    """Return unique names for resources that this test makes: ``name("web")``. At its end, they are removed."""
     unique = f"{prefix}-{host.new_run_id()[:4]}"
     failed = request.session.testsfailed
     yield lambda suffix: f"{unique}-{suffix}"
     if not (request.config.getoption("--keep") and request.session.testsfailed > failed):
-        _clear(engine, unique)
+        _remove_prefixed(engine, unique)
 
 
-def _clear(engine: Engine, prefix: str) -> None:
-    # An engine that is gone has been told of; what it kept is found at the end of the run, or by the next one.
+def _remove_prefixed(engine: Engine, prefix: str) -> None:
+    # A dead engine was reported already; its leftovers are removed at the end or by the next run.
     with contextlib.suppress(EngineError):
-        resources.remove_resources(
-            engine, [thing for thing in resources.list_resources(engine) if thing.name.startswith(prefix)]
-        )
+        doomed = [resource for resource in resources.list_resources(engine) if resource.name.startswith(prefix)]
+        resources.remove_resources(engine, doomed)
 
 
 @pytest.fixture(scope="module")
 def build(engine: Engine, prefix: str, folder: Path) -> Callable[..., str]:
-    """Build an image of the example and return its tag: ``build("Dockerfile.bad", target="x")``. Once per variant."""
+    """Build an image of the example and return its tag: ``build("Dockerfile.bad", target="x")``. Each variant is built
+    once.
+    """
     built: dict[tuple[str, ...], str] = {}
 
     def call(dockerfile: str = "Dockerfile", *options: str, target: str = "", timeout: float = 300) -> str:
         key = (dockerfile, target, *options)
         if key not in built:
             tag = f"{prefix}:v{len(built)}"
-            wanted = ["--target", target] if target else []
-            engine.run(
-                "build",
-                "--file",
-                str(folder / dockerfile),
-                *wanted,
-                *options,
-                "--tag",
-                tag,
-                str(folder),
-                timeout=timeout,
-            )
+            more = [*(["--target", target] if target else []), *options, "--tag", tag]
+            engine.run("build", "--file", str(folder / dockerfile), *more, str(folder), timeout=timeout)
             built[key] = tag
         return built[key]
 
@@ -163,30 +153,30 @@ def build(engine: Engine, prefix: str, folder: Path) -> Callable[..., str]:
 def container(name: Callable[[str], str]) -> Iterator[Callable[..., Any]]:
     """Start a container with testcontainers: ``container(image, "arg", ports=[8080], env={...})``.
 
-    Ports are published on 127.0.0.1, at host ports that the engine chooses: ``.get_exposed_port(8080)`` says which.
+    Ports are published on 127.0.0.1, at host ports that the engine chooses: ``.get_exposed_port(8080)`` returns one.
     """
     from testcontainers.core.container import DockerContainer
 
     with contextlib.ExitStack() as stack:
 
         def call(image: str, *command: str, ports: Sequence[int] = (), wait: Any = None, **options: Any) -> Any:
-            made = DockerContainer(image, **options).with_name(name("c"))
+            started = DockerContainer(image, **options).with_name(name("c"))
             if command:
-                made.with_command(list(command))
+                started.with_command(list(command))
             for port in ports:
-                made.ports[f"{port}/tcp"] = ("127.0.0.1",)  # type: ignore[assignment]
+                started.ports[f"{port}/tcp"] = ("127.0.0.1",)  # type: ignore[assignment]
             if wait is not None:
-                made.waiting_for(wait)
-            return stack.enter_context(made)
+                started.waiting_for(wait)
+            return stack.enter_context(started)
 
         yield call
 
 
 @pytest.fixture
 def measure(request: pytest.FixtureRequest) -> Callable[..., float]:
-    """Take a measure and hold it to its bounds: ``measure("scratch-size", 5_900_000, "bytes", high=6_000_000)``.
+    """Record a measure and assert its bounds: ``measure("scratch-size", 5_900_000, "bytes", high=6_000_000)``.
 
-    A timing is given as a list, one value per run (see `repeat`); the measure is their median, with their spread.
+    A timing is a list with a value per run (see `repeat`); the measure is their median, with their spread.
     """
     recording = request.config.getoption("--record")
 
@@ -196,21 +186,21 @@ def measure(request: pytest.FixtureRequest) -> Callable[..., float]:
         values = value if isinstance(value, Sequence) else [value]
         if recording and unit == "seconds" and len(values) < RUNS:
             raise TypeError(
-                f"{name} is a timing: it is recorded as the median of {RUNS} runs. "
-                "Take it with the fixture repeat: measure(name, repeat(lambda: ...), 'seconds')"
+                f"{name} is a timing, which is recorded as the median of {RUNS} runs: "
+                "use the fixture repeat: measure(name, repeat(lambda: ...), 'seconds')"
             )
-        taken = Measure.of(values, unit, low, high)
-        report_facts(request.node)["measures"][name] = asdict(taken)
-        assert low <= taken.value, f"{name} is {taken.value} {unit}, less than {low}"
-        assert high is None or taken.value <= high, f"{name} is {taken.value} {unit}, more than {high}"
-        return taken.value
+        median = Measure.of(values, unit, low, high)
+        report_facts(request.node)["measures"][name] = asdict(median)
+        assert low <= median.value, f"{name} is {median.value} {unit}, less than {low}"
+        assert high is None or median.value <= high, f"{name} is {median.value} {unit}, more than {high}"
+        return median.value
 
     return call
 
 
 @pytest.fixture
 def repeat(request: pytest.FixtureRequest) -> Callable[[Callable[[], Any]], list[Any]]:
-    """Run what takes a timing, and return the results: once, and :data:`RUNS` times when they are recorded.
+    """Call a function that takes a timing, and return its results: once, or :data:`RUNS` times when recording.
 
     ``measure("start", repeat(lambda: seconds_of_a_start()), "seconds", high=10)``
     """
@@ -220,9 +210,9 @@ def repeat(request: pytest.FixtureRequest) -> Callable[[Callable[[], Any]], list
 
 @pytest.fixture
 def table(request: pytest.FixtureRequest) -> Callable[[str, str, list[Row]], None]:
-    """Keep rows for a picture: ``table("sizes", "sizes", [{"image": "naive", "bytes": 1}])``; see `evidence.KINDS`.
+    """Record rows for a picture: ``table("sizes", "sizes", [{"image": "naive", "bytes": 1}])``; see `evidence.KINDS`.
 
-    Rows of several runs, ``table("stops", "lifecycle", *repeat(rows))``, become one: seconds are medians.
+    The rows of several runs, ``table("stops", "lifecycle", *repeat(rows))``, are merged: seconds are medians.
     """
 
     def call(name: str, kind: str, *runs: list[Row]) -> None:
@@ -231,18 +221,18 @@ def table(request: pytest.FixtureRequest) -> Callable[[str, str, list[Row]], Non
     return call
 
 
-# pytest-docker starts the Compose stack of an example; these say which.
+# Settings of pytest-docker, which starts the Compose stack of an example.
 
 
 @pytest.fixture(scope="module")
 def docker_compose_file(folder: Path) -> str:
-    """The example's Compose file, in its copy."""
+    """The Compose file in the copy of the example's folder."""
     return str(folder / "compose.yaml")
 
 
 @pytest.fixture(scope="module")
 def docker_compose_project_name(prefix: str) -> str:
-    """A project of this run's own."""
+    """A project name that is unique to this run."""
     return f"{prefix}-stack"
 
 
@@ -254,5 +244,5 @@ def docker_setup() -> list[str]:
 
 @pytest.fixture(scope="module")
 def docker_cleanup() -> list[str]:
-    """Take the stack away at once, with its volumes and images."""
+    """Remove the stack without a grace period, with its volumes and images."""
     return ["down --volumes --remove-orphans --timeout 0 --rmi local"]

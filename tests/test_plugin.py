@@ -38,7 +38,7 @@ results.evidence.save_evidence = lambda evidence: print("\\nsaved", evidence.slu
 results.build_run = lambda engine, slug, results: None
 results.evidence.with_run = lambda evidence, key, run: evidence
 results.raise_floor = lambda: print("\\nraised")
-results.below_floor = lambda counts: print("\\ncounted", *sorted(counts.items())) or []
+results.below_floor = lambda ran: print("\\ncounted", *results.count_results(ran).items()) or []
 """
 CONFTEST = """
 pytest_plugins = ["stub", "drydock.testing.plugin", "drydock.fixtures"]
@@ -56,9 +56,7 @@ def test_one():
 def test_two():
     """It is two."""
     assert os.environ.get("STUB_FAIL") != __name__
-    if os.environ.get("STUB_END") == f"{__name__} crash":
-        os._exit(3)
-    if os.environ.get("STUB_END") == f"{__name__} interrupt":
+    if os.environ.get("STUB_INTERRUPT") == __name__:
         raise KeyboardInterrupt
 
 def test_three():
@@ -152,7 +150,7 @@ def test_a_run_is_kept_in_the_history(run, parallel):
 
     assert "ran on several workers" not in said
     assert (ran.run, ran.engine, ran.left, ran.recording) == ("0badcafe", "docker-28.5", (), False)
-    assert set(ran.digests) == {"greeting", "farewell", "thanks"}
+    assert set(ran.digests) >= {"greeting", "farewell", "thanks"}
     results = {result.place: result for result in ran.results}
     assert len(ran.results) == len(results) == 14
     assert results["tests/examples/test_thanks.py::test_two"].outcome == "passed"
@@ -201,23 +199,11 @@ def test_a_recording_saves_the_examples_that_passed(run):
 
 def test_an_interrupted_recording_saves_nothing(run):
     """After Ctrl-C some claims of an example are missing, so its evidence stays as it was."""
-    status, said = run("--record", files=["tests"], STUB_END="test_thanks interrupt")
+    status, said = run("--record", files=["tests"], STUB_INTERRUPT="test_thanks")
 
     assert status == 2, said
     assert "no evidence written: the run ended early" in said
     assert not re.search(r"^(?:saved|raised)", said, re.MULTILINE)
-
-
-def test_a_crashed_worker_fails_its_example(run):
-    """A test that ends its worker is a failure of its example: no evidence is saved, and it hasn't passed."""
-    status, said = run("--record", "-n", "2", "--dist", "loadgroup", files=["tests"], STUB_END="test_thanks crash")
-    again = run("--unproven", files=["tests"])[1]
-
-    assert status == 1, said
-    assert "evidence of thanks not written: tests/examples/test_thanks.py::test_two failed" in said
-    assert "saved thanks" not in said
-    assert "raised" not in said
-    assert "thanks: passed" not in again
 
 
 def _holds(top):

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from drydock.engine.client import Engine
 from drydock.model.floor import load_floor
 from drydock.testing import results
 from drydock.testing.results import Result
@@ -69,12 +70,27 @@ def test_a_crash_keeps_what_the_test_reported_before():
     assert (result.outcome, result.kind, result.name) == ("failed", "claim", "test_a")
 
 
+def test_a_crash_is_no_evidence(monkeypatch):
+    """An example with a test that ended its worker keeps its evidence as it was: a claim is missing."""
+    monkeypatch.setattr(results.evidence, "save_evidence", lambda evidence: pytest.fail("saved"))
+    claim = Result("tests/examples/test_hello_container.py::test_a", "hello-container", kind="claim", name="test_a")
+    nodeid = "tests/examples/test_hello_container.py::test_b@hello-container"
+    crash = results.read_report(report("???", "failed", facts=None, nodeid=nodeid))
+
+    assert results.write_evidence(Engine({}, facts={}), [claim, crash]) == (
+        [],
+        ["evidence of hello-container not written: tests/examples/test_hello_container.py::test_b failed"],
+    )
+
+
 def test_fewer_claims_than_the_floor_are_reported():
     """A run that collects less than the floor gets a message with both numbers."""
     bounds = load_floor()
+    claims = [Result(str(number), "hello", kind="claim") for number in range(bounds.claims)]
+    skipped = [Result(str(number), "hello", "skipped", kind="transcript") for number in range(bounds.transcripts)]
 
-    assert results.below_floor({"claims": bounds.claims, "transcripts": bounds.transcripts}) == []
-    [message] = results.below_floor({"claims": bounds.claims - 1, "transcripts": bounds.transcripts})
+    assert results.below_floor([*claims, *skipped]) == []
+    [message] = results.below_floor([*claims[1:], *skipped])
     assert message.startswith(f"{bounds.claims - 1} claims, but evidence/reports/floor.json has {bounds.claims}: ")
 
 

@@ -184,6 +184,11 @@ def other_run_active(own: Path) -> bool:
     return False
 
 
+def locks_folder(engine: Engine) -> Path:
+    """Return the folder of the lock files of this engine's runs and reserved names."""
+    return host.cache_folder() / "locks" / "".join(c if c.isalnum() else "-" for c in engine.facts["id"])
+
+
 def remove_leftovers(engine: Engine, locks: Path) -> list[Resource]:
     """Remove what dead runs on this machine left on the engine, and return it.
 

@@ -41,6 +41,25 @@ def find_conflicts(engine: Engine, locks: Path, slugs: Collection[str]) -> list[
     return conflicts
 
 
+def free_names(engine: Engine, locks: Path, slugs: Collection[str]) -> None:
+    """Free the names that the transcripts of the examples `slugs` use: a reader may have followed their pages.
+
+    Nothing is removed from the user's own engine. On the private engine, images are removed because the examples can
+    rebuild them; containers, networks, and volumes are reported.
+
+    :raises ReplayError: a name is in use; the message has the command that frees it.
+    """
+    conflicts = find_conflicts(engine, locks, slugs)
+    images = [resource for resource in conflicts if resource.kind == "image" and engine.private]
+    remaining = [resource for resource in conflicts if resource not in images]
+    remaining = remaining or resources.remove_resources(engine, images)
+    if remaining:
+        raise ReplayError(conflict_message(remaining))
+    if images:
+        names = ", ".join(image.name for image in images)
+        host.print_status(f"removed from the private engine, because transcripts build these images: {names}")
+
+
 def conflict_message(conflicts: Sequence[Resource]) -> str:
     """Return a message that lists `conflicts` and the commands that remove them."""
     listed = "\n".join(f"  {resource}" for resource in conflicts)

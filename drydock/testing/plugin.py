@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import json
 import os
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from drydock.engine import choose, resources
 from drydock.engine.client import Engine
 from drydock.engine.private.specs import ENGINE_SPECS
 from drydock.engine.resources import Resource
-from drydock.errors import DrydockError, EngineError, ReplayError
+from drydock.errors import DrydockError, EngineError
 from drydock.model import example as examples, known_failures
 from drydock.replay import replay, reservations
 from drydock.testing import history, passed, results
@@ -48,6 +48,7 @@ class Session:
     :ivar gone: whether the engine went away during the run, so that failures say nothing about the tests.
     """
 
+    config: pytest.Config
     engine: Engine
     run: str
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -61,35 +62,47 @@ class Session:
     @property
     def lock(self) -> Path:
         """The file that this run locks while it lives. What is left of a dead run is recognized by it."""
-        return locks_folder(self.engine) / f"{self.run}.run"
+        return resources.locks_folder(self.engine) / f"{self.run}.run"
+
+    @property
+    def selects_tests(self) -> bool:
+        """Whether single tests were asked for, so that some tests of an example may be missing."""
+        options = any(self.config.getoption(name) for name in ("keyword", "markexpr", "collectonly"))
+        return options or any("::" in argument or argument.endswith(".py") for argument in self.config.args)
+
+    @property
+    def partial(self) -> bool:
+        """Whether only some of all tests were asked for."""
+        return bool(self.config.getoption("--example")) or self.selects_tests
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add a phase to its test's result: setup, call, or teardown. (This is a plugin of the controller.)"""
+        phase = results.read_report(report)
+        self.results[phase.test] = results.merge_phases(self.results.get(phase.test), phase)
+        if phase.kind:
+            self.workers.setdefault(phase.unit, set()).add(getattr(report, "worker_id", ""))
 
 
 SESSION = pytest.StashKey[Session]()
+FLAGS = {
+    "--on-engine": "run the tests that need an engine, and no others",
+    "--unproven": "skip what passed on this engine and is unchanged",
+    "--record": "rewrite transcripts and evidence from this run",
+    "--accept-failures": "with --record: record also steps whose exit status changed",
+    "--shuffle-within": "with --random-order: shuffle also the tests of each file",
+    "--no-history": "keep this run out of the history",
+    "--keep": "keep what a failing test made, and print how to enter it",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add Drydock's options."""
     group = parser.getgroup("drydock")
-    group.addoption("--on-engine", action="store_true", help="run the tests that need an engine, and no others")
-    group.addoption(
-        "--engine", choices=sorted(ENGINE_SPECS), default="", help="run on this private engine; implies --on-engine"
-    )
-    group.addoption(
-        "--example",
-        action="append",
-        default=[],
-        metavar="SLUG",
-        help="run only this example's tests (repeatable)",
-    )
-    group.addoption("--unproven", action="store_true", help="skip what passed on this engine and is unchanged")
-    group.addoption("--record", action="store_true", help="rewrite transcripts and evidence from this run")
-    group.addoption(
-        "--accept-failures", action="store_true", help="with --record: also steps whose exit status changed"
-    )
+    group.addoption("--engine", choices=sorted(ENGINE_SPECS), default="", help="use this engine; implies --on-engine")
+    group.addoption("--example", action="append", default=[], metavar="SLUG", help="run only tests of this example")
     group.addoption("--results", metavar="FILE", help="write the result of each test to this JSON file")
-    group.addoption("--shuffle-within", action="store_true", help="with --random-order: also within files")
-    group.addoption("--no-history", action="store_true", help="keep this run out of the history")
-    group.addoption("--keep", action="store_true", help="keep what a failing test made, and print how to enter it")
+    for name, text in FLAGS.items():
+        group.addoption(name, action="store_true", help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -100,27 +113,19 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     try:
         examples.pick_examples(config.getoption("--example"), examples.load_examples())
-        # The workers meet the engine that their controller started.
+        # The workers use the engine that their controller started.
         engine = choose.get_engine("" if _is_worker(config) else config.getoption("--engine"))
         _point_at(engine)
-        session = Session(engine, os.environ.get("DRYDOCK_RUN") or host.new_run_id())
-        config.stash[SESSION] = session
+        config.stash[SESSION] = run = Session(config, engine, os.environ.get("DRYDOCK_RUN") or host.new_run_id())
         if not _is_worker(config):
-            _start_run(session)
-            _skip_passed(session, config)
-            if not _selects_tests(config) and engine.facts["name"] != "Podman":  # there no transcript runs
-                slugs = config.getoption("--example") or examples.load_examples().keys() - session.passed.keys()
-                make_room(engine, slugs)
-            if not config.getoption("--no-history"):
-                with contextlib.suppress(OSError):  # a copy of the repository lacks files that units depend on
-                    session.digests = passed.unit_digests(engine, config.getoption("--example") or _all_units())
-            config.pluginmanager.register(_Collector(session))
+            _start_run(run)
+            _read_saved(run)
+            if not run.selects_tests and engine.facts["name"] != "Podman":  # there no transcript runs
+                slugs = config.getoption("--example") or examples.load_examples().keys() - run.passed.keys()
+                reservations.free_names(engine, resources.locks_folder(engine), slugs)
+            config.pluginmanager.register(run)
     except DrydockError as error:
         raise pytest.UsageError(str(error)) from error
-
-
-def _all_units() -> list[str]:
-    return [*examples.load_examples(), *(folder for folder in ON_ENGINE if folder != "examples")]
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -128,57 +133,37 @@ def _is_worker(config: pytest.Config) -> bool:
 
 
 def _point_at(engine: Engine) -> None:
-    """Make testcontainers and pytest-docker, and the workers, meet the same engine."""
+    """Make testcontainers, pytest-docker, and the workers use the same engine."""
     for name in ("DOCKER_CONTEXT", "COMPOSE_PROJECT_NAME", "COMPOSE_FILE"):
         os.environ.pop(name, None)
     os.environ.update(engine.client, TESTCONTAINERS_RYUK_DISABLED="true", TC_POOLING_INTERVAL="0.05")
 
 
-def _start_run(session: Session) -> None:
-    os.environ["DRYDOCK_RUN"] = session.run
-    session.stack.callback(os.environ.pop, "DRYDOCK_RUN", None)
-    leftovers = resources.remove_leftovers(session.engine, locks_folder(session.engine))
-    session.stack.enter_context(host.file_lock(session.lock))
-    if session.engine.private:
-        session.volumes = resources.dangling_volumes(session.engine)
-        if not resources.other_run_active(session.lock):
+def _start_run(run: Session) -> None:
+    os.environ["DRYDOCK_RUN"] = run.run
+    run.stack.callback(os.environ.pop, "DRYDOCK_RUN", None)
+    leftovers = resources.remove_leftovers(run.engine, resources.locks_folder(run.engine))
+    run.stack.enter_context(host.file_lock(run.lock))
+    if run.engine.private:
+        run.volumes = resources.dangling_volumes(run.engine)
+        if not resources.other_run_active(run.lock):
             # Rebuilding a tag leaves a dangling image; with hundreds of them, listing images gets slow.
-            resources.prune_images(session.engine)
+            resources.prune_images(run.engine)
     if leftovers:
         host.print_status(f"removed what an earlier run left behind: {', '.join(map(str, leftovers))}")
 
 
-def _skip_passed(session: Session, config: pytest.Config) -> None:
-    """With ``--unproven``, find the units to skip, and name them for the workers, which must collect the same tests."""
+def _read_saved(run: Session) -> None:
+    """Take the digests of all units and, with ``--unproven``, find those to skip."""
+    units = [*examples.load_examples(), *(folder for folder in ON_ENGINE if folder != "examples")]
     os.environ.pop(PASSED, None)
-    if config.getoption("--unproven") and not _is_partial(config):
-        session.passed = passed.still_passed(session.engine, _all_units())
-        os.environ[PASSED] = " ".join(session.passed)
-        session.stack.callback(os.environ.pop, PASSED, None)
-
-
-def make_room(engine: Engine, slugs: Collection[str]) -> None:
-    """Free the names that these examples' transcripts use. Somebody may have followed their pages.
-
-    Nothing is removed from the user's own engine. On the private engine, images are removed because the examples can
-    rebuild them; containers, networks and volumes are reported.
-
-    :raises ReplayError: a name is in use; the message has the command that frees it.
-    """
-    conflicts = reservations.find_conflicts(engine, locks_folder(engine), slugs)
-    images = [resource for resource in conflicts if resource.kind == "image" and engine.private]
-    remaining = [resource for resource in conflicts if resource not in images]
-    remaining = remaining or resources.remove_resources(engine, images)
-    if remaining:
-        raise ReplayError(reservations.conflict_message(remaining))
-    if images:
-        names = ", ".join(image.name for image in images)
-        host.print_status(f"removed from the private engine, because transcripts build these images: {names}")
-
-
-def locks_folder(engine: Engine) -> Path:
-    """Return the folder of the lock files of this engine's runs and reserved names."""
-    return host.cache_folder() / "locks" / "".join(c if c.isalnum() else "-" for c in engine.facts["id"])
+    if run.config.getoption("--unproven") and not run.partial:
+        run.passed = passed.still_passed(run.engine, units)
+        os.environ[PASSED] = " ".join(run.passed)  # the workers must collect the same tests
+        run.stack.callback(os.environ.pop, PASSED, None)
+    if not run.config.getoption("--no-history"):
+        with contextlib.suppress(OSError):  # a copy of the repository lacks files that units depend on
+            run.digests = passed.unit_digests(run.engine, run.config.getoption("--example") or units)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -211,8 +196,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Select the tests of ``--example``, or of the units that haven't passed, and mark known failures."""
     if not config.getoption("--on-engine"):
         return
-    known = known_failures.failures_on(config.stash[SESSION].engine.key)
-    # The tests of some files depend on each other's order.
+    failures = known_failures.failures_on(config.stash[SESSION].engine.key)
+    # In some files, a test depends on an earlier one.
     ordered = config.getoption("random_order_enabled", False) and not config.getoption("--shuffle-within")
     selected: list[pytest.Item] = []
     deselected: list[pytest.Item] = []
@@ -225,7 +210,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (selected if _is_selected(item, config) else deselected).append(item)
         if ordered:
             item.add_marker(pytest.mark.random_order(disabled=True))
-        expect_failure(item, known.get(f"{slug}::{claim_name(item)}"))
+        expect_failure(item, failures.get(f"{slug}::{claim_name(item)}"))
     if deselected:
         config.hook.pytest_deselected(items=deselected)
         items[:] = selected
@@ -247,12 +232,12 @@ def claim_name(item: pytest.Item) -> str:
     return f"transcripts/{parameters['name']}" if transcript else str(getattr(item, "originalname", item.name))
 
 
-def expect_failure(item: pytest.Item, difference: known_failures.KnownFailure | None) -> None:
+def expect_failure(item: pytest.Item, failure: known_failures.KnownFailure | None) -> None:
     """Mark the test as a known failure: if it passes, the run fails. Skip a test that passes by chance."""
-    if difference and difference.flaky:
-        item.add_marker(pytest.mark.skip(reason=difference.reason))
-    elif difference:
-        item.add_marker(pytest.mark.xfail(reason=difference.reason, strict=True))
+    if failure and failure.flaky:
+        item.add_marker(pytest.mark.skip(reason=failure.reason))
+    elif failure:
+        item.add_marker(pytest.mark.xfail(reason=failure.reason, strict=True))
 
 
 def slug_of(item: pytest.Item) -> str | None:
@@ -260,9 +245,12 @@ def slug_of(item: pytest.Item) -> str | None:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     if "slug" in parameters:
         return str(parameters["slug"])
-    if item.path.parent.name != "examples":
-        return None
-    return item.path.stem.removeprefix("test_").replace("_", "-")
+    return file_slug(item.path) if item.path.parent.name == "examples" else None
+
+
+def file_slug(path: Path) -> str:
+    """Return the slug of the example that the test file is named after."""
+    return path.stem.removeprefix("test_").replace("_", "-")
 
 
 def _sentence(item: pytest.Item) -> str:
@@ -298,20 +286,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-class _Collector:
-    """Collects the results of all tests, in the process that controls the workers."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add a phase to its test's result: setup, call, or teardown."""
-        phase = results.read_report(report)
-        self._session.results[phase.test] = results.merge_phases(self._session.results.get(phase.test), phase)
-        if phase.kind:
-            self._session.workers.setdefault(phase.unit, set()).add(getattr(report, "worker_id", ""))
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Remove what the run left behind, and save its results: in the history, as evidence, for later runs."""
@@ -319,121 +293,103 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if run is None or _is_worker(session.config):
         return
     with run.stack:
-        problems = _remove_leftovers(run, session.config)
-    _save_history(run, session.config, problems)
-    split = [slug for slug, workers in run.workers.items() if len(workers) > 1]
-    problems += [f"the tests of {slug} ran on several workers: use --dist loadgroup" for slug in split]
-    _write_results(run, session.config)
+        problems = _remove_leftovers(run)
+    _save_history(run, problems)
     ended = session.exitstatus in ENDED and not session.shouldfail and not session.shouldstop
-    if session.config.getoption("--record"):
-        problems += _record_evidence(run, session.config, ended=ended, clean=not problems)
-    elif ended and not _is_partial(session.config):
-        earlier = [result for unit in run.passed.values() for result in unit.results]
-        problems += results.below_floor(results.count_results([*run.results.values(), *earlier]))
-    if ended and not _selects_tests(session.config):
-        _save_passed(run, session.config, clean=not problems)
-    _report_skipped(run.passed)
-    for line in problems:
+    problems += _split_examples(run)
+    problems += _save_results(run, ended=ended, clean=not problems)
+    if ended and not run.selects_tests:
+        _save_passed(run, clean=not problems)
+    for line in (*_passed_lines(run.passed), *problems):
         host.print_status(line)
-    if problems and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    elif run.passed and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-        session.exitstatus = pytest.ExitCode.OK
+    session.exitstatus = _exit_status(session.exitstatus, problems, run.passed)
 
 
-def _remove_leftovers(session: Session, config: pytest.Config) -> list[str]:
+def _exit_status(status: int, problems: list[str], skipped: Mapping[str, Passed]) -> int:
+    if problems and status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        return pytest.ExitCode.TESTS_FAILED
+    return pytest.ExitCode.OK if skipped and status == pytest.ExitCode.NO_TESTS_COLLECTED else status
+
+
+def _remove_leftovers(run: Session) -> list[str]:
     """Remove what the run left on the engine, and return a message for each of it."""
-    if config.getoption("--keep"):
-        session.lock.unlink(missing_ok=True)
-        return []
+    left: list[Resource] = []
     try:
-        left = [resource for resource in resources.list_resources(session.engine) if resource.run == session.run]
-        if session.engine.private and not resources.other_run_active(session.lock):
-            volumes = resources.dangling_volumes(session.engine) - session.volumes
-            left += [Resource("volume", f"{name[:12]} (anonymous)", name) for name in sorted(volumes)]
-        resources.remove_resources(session.engine, left)
+        if not run.config.getoption("--keep"):
+            left += [resource for resource in resources.list_resources(run.engine) if resource.run == run.run]
+            if run.engine.private and not resources.other_run_active(run.lock):
+                volumes = resources.dangling_volumes(run.engine) - run.volumes
+                left += [Resource("volume", f"{name[:12]} (anonymous)", name) for name in sorted(volumes)]
+            resources.remove_resources(run.engine, left)
     except EngineError as error:
-        session.gone = True
+        run.gone = True
         return [f"{error}\nthe next run on this engine removes what this run left behind"]
-    session.lock.unlink(missing_ok=True)
+    run.lock.unlink(missing_ok=True)
     return [f"left behind, and removed now: {resource}" for resource in left]
 
 
-def _save_history(session: Session, config: pytest.Config, left: list[str]) -> None:
-    if config.getoption("--no-history") or session.gone or not session.results:
+def _save_history(run: Session, left: list[str]) -> None:
+    if run.config.getoption("--no-history") or run.gone or not run.results:
         return
-    units = {result.unit for result in session.results.values()}
-    run = RunRecord(
-        run=session.run,
-        engine=session.engine.key,
-        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        digests={unit: digest for unit, digest in session.digests.items() if unit in units},
-        results=tuple(map(results.without_evidence, session.results.values())),
-        left=tuple(left),
-        recording=config.getoption("--record"),
-    )
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    saved = tuple(map(results.without_evidence, run.results.values()))
+    recording = run.config.getoption("--record")
     try:
-        history.save_run(run)
+        history.save_run(RunRecord(run.run, run.engine.key, now, run.digests, saved, tuple(left), recording))
     except OSError as error:
         host.print_status(f"this run is not in the history: {error}")
 
 
-def _write_results(session: Session, config: pytest.Config) -> None:
-    if config.getoption("--results"):
-        claims = [asdict(result) for result in session.results.values() if result.kind]
-        Path(config.getoption("--results")).write_text(json.dumps(claims, indent=1), encoding="utf-8")
+def _split_examples(run: Session) -> list[str]:
+    split = [slug for slug, workers in run.workers.items() if len(workers) > 1]
+    return [f"the tests of {slug} ran on several workers: use --dist loadgroup" for slug in split]
 
 
-def _record_evidence(session: Session, config: pytest.Config, *, ended: bool, clean: bool) -> list[str]:
+def _save_results(run: Session, *, ended: bool, clean: bool) -> list[str]:
+    """Write the file of ``--results``, and record evidence or compare the counts with the floor. Return problems."""
+    if run.config.getoption("--results"):
+        claims = [asdict(result) for result in run.results.values() if result.kind]
+        Path(run.config.getoption("--results")).write_text(json.dumps(claims, indent=1), encoding="utf-8")
+    if run.config.getoption("--record"):
+        return _record_evidence(run, ended=ended, clean=clean)
+    earlier = [result for unit in run.passed.values() for result in unit.results]
+    return results.below_floor([*run.results.values(), *earlier]) if ended and not run.partial else []
+
+
+def _record_evidence(run: Session, *, ended: bool, clean: bool) -> list[str]:
     """Write evidence and, after a whole run without a problem, the floor. Return problems."""
-    if _selects_tests(config) or not ended:
-        if session.results:
-            why = "the run ended early" if not ended else "only some tests of an example were asked for"
+    if run.selects_tests or not ended:
+        if run.results:
+            why = "only some tests of an example were asked for" if ended else "the run ended early"
             host.print_status(f"no evidence written: {why}")
         return []
-    done, problems = results.write_evidence(session.engine, session.results.values())
-    if clean and not problems and not _is_partial(config):
+    done, problems = results.write_evidence(run.engine, run.results.values())
+    if clean and not problems and not run.partial:
         results.raise_floor()
     for line in done:
         host.print_status(line)
     return problems
 
 
-def _save_passed(session: Session, config: pytest.Config, *, clean: bool) -> None:
+def _save_passed(run: Session, *, clean: bool) -> None:
     """Save the units that passed, for later runs to skip. If the run left something behind, none passed: which test
     left it is unknown.
     """
-    units = results.group_units(session.results.values())
-    failed = {unit for unit, group in units.items() if not (clean and all(map(_may_skip, group)))}
+    units = results.group_units(run.results.values())
+    failed = {unit for unit, group in units.items() if not (clean and all(result.accepted for result in group))}
     # With --example, of the other units only some tests ran.
-    complete = units.keys() & set(config.getoption("--example") or units)
+    complete = units.keys() & set(run.config.getoption("--example") or units)
     try:
-        passed.save_passed(session.engine, {unit: units[unit] for unit in complete - failed}, failed)
+        passed.save_passed(run.engine, {unit: units[unit] for unit in complete - failed}, failed)
     except OSError as error:
         host.print_status(f"the next run will run all of this again: {error}")
 
 
-def _may_skip(result: Result) -> bool:
-    """Return whether a later run may skip the test: it passed, or says why it was skipped."""
-    return result.outcome == "passed" or (result.outcome == "skipped" and bool(result.reason))
-
-
-def _report_skipped(units: Mapping[str, Passed]) -> None:
-    """Print the units that this run skipped because they passed, and again what was skipped then."""
+def _passed_lines(units: Mapping[str, Passed]) -> Iterator[str]:
+    """Yield lines about the units that this run skipped because they passed, and about what was skipped then."""
     for name, unit in units.items():
-        host.print_status(f"{name}: passed {unit.age_text()} ago on this engine, unchanged since")
-        for result in sorted(unit.results, key=lambda result: result.test):
-            if result.outcome == "skipped":
-                host.print_status(f"  but not {result.test}: {result.reason}")
+        yield f"{name}: passed {unit.age_text()} ago on this engine, unchanged since"
+        skipped = [result for result in unit.results if result.outcome == "skipped"]
+        yield from sorted(f"  but not {result.test}: {result.reason}" for result in skipped)
     if units:
-        host.print_status("to run these again: nox -s examples -- --all")
-
-
-def _is_partial(config: pytest.Config) -> bool:
-    return bool(config.getoption("--example")) or _selects_tests(config)
-
-
-def _selects_tests(config: pytest.Config) -> bool:
-    """Return whether single tests were asked for, so that some tests of an example may be left out."""
-    chosen = any(config.getoption(name) for name in ("keyword", "markexpr", "collectonly"))
-    return chosen or any("::" in argument or argument.endswith(".py") for argument in config.args)
+        yield "to run these again: nox -s examples -- --all"

@@ -1,4 +1,4 @@
-"""Results: what became of each test, from its reports to evidence and the floor of counts."""
+"""Results of tests: read from pytest's reports, written as evidence, and compared with the floor of counts."""
 
 from __future__ import annotations
 
@@ -68,6 +68,11 @@ class Result:
         """The file of a transcript; else the test's ID."""
         return f"examples/{self.unit}/transcripts/{self.name}.console" if self.kind == "transcript" else self.test
 
+    @property
+    def accepted(self) -> bool:
+        """Whether the test passed, or was skipped with a reason."""
+        return self.outcome == "passed" or (self.outcome == "skipped" and bool(self.reason))
+
 
 def report_facts(item: pytest.Item) -> dict[str, Any]:
     """Return the facts that travel with the test's reports: fields of :class:`Result`, as plain data."""
@@ -124,9 +129,9 @@ def count_results(results: Iterable[Result]) -> dict[str, int]:
     return {"claims": kinds.count("claim"), "transcripts": kinds.count("transcript")}
 
 
-def below_floor(counts: dict[str, int]) -> list[str]:
-    """Return a message for each of `counts` that is below the floor."""
-    return floor.load_floor().find_shortfalls(counts)
+def below_floor(results: Iterable[Result]) -> list[str]:
+    """Return a message for each count of `results` that is below the floor."""
+    return floor.load_floor().find_shortfalls(count_results(results))
 
 
 def write_evidence(engine: Engine, results: Iterable[Result]) -> tuple[list[str], list[str]]:
@@ -166,18 +171,18 @@ def raise_floor() -> None:
 
 def build_run(engine: Engine, slug: str, results: Sequence[Result]) -> Run:
     """Return what `results` prove of the example `slug`, as evidence."""
-    claims = [result for result in results if result.kind == "claim"]
-    transcripts = [result for result in results if result.kind == "transcript"]
-    return Run(
+    run = Run(
         digest=examples.load_examples()[slug].digest(),
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         engine={name: value for name, value in engine.facts.items() if name not in ("id", "kernel")},
-        claims={result.name: Claim(result.sentence, result.outcome, result.reason) for result in claims},
-        transcripts={
-            # A known failure has no number of steps: it can stop at any of them.
-            result.name: Replayed(len(result.steps) if result.outcome == "passed" else 0, result.outcome, result.reason)
-            for result in transcripts
-        },
-        measures={name: Measure(**values) for result in results for name, values in result.measures.items()},
-        tables={name: Table(**values) for result in results for name, values in result.tables.items()},
     )
+    for result in results:
+        if result.kind == "claim":
+            run.claims[result.name] = Claim(result.sentence, result.outcome, result.reason)
+        elif result.kind == "transcript":
+            # A known failure has no number of steps: it can stop at any of them.
+            steps = len(result.steps) if result.outcome == "passed" else 0
+            run.transcripts[result.name] = Replayed(steps, result.outcome, result.reason)
+        run.measures.update({name: Measure(**values) for name, values in result.measures.items()})
+        run.tables.update({name: Table(**values) for name, values in result.tables.items()})
+    return run

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from drydock.engine.client import Engine
+from drydock.engine.resources import locks_folder
 from drydock.errors import MalformedError, ReplayError
 from drydock.model import example as examples
 from drydock.model.evidence import DEFAULT_ENGINE
 from drydock.replay import replay
-from drydock.testing.plugin import locks_folder
 from drydock.testing.results import report_steps
 
 TRANSCRIPTS = [(slug, name) for slug, example in examples.load_examples().items() for name in example.transcripts]

@@ -16,7 +16,7 @@ from drydock.engine.resources import Resource
 from drydock.errors import ReplayError
 from drydock.model import evidence, example as examples
 from drydock.replay import replay, reservations
-from drydock.testing import passed, plugin
+from drydock.testing import passed
 from drydock.testing.results import Result
 
 
@@ -74,13 +74,13 @@ def test_what_a_reader_made_stops_the_run_before_it_begins(engine, slug):
     engine.run("run", "-d", f"{slug}:1", "sleep", "60")
 
     with pytest.raises(ReplayError) as caught:
-        plugin.make_room(dataclasses.replace(engine, private=False), [slug])
+        reservations.free_names(dataclasses.replace(engine, private=False), resources.locks_folder(engine), [slug])
     assert len(runs.made(engine, slug)) == 3
     commands = [line.split() for line in str(caught.value).splitlines() if line.startswith("  docker ")]
     for command in commands:
         engine.run(*command[1:])
     assert runs.made(engine, slug) == []
-    plugin.make_room(dataclasses.replace(engine, private=False), [slug])
+    reservations.free_names(dataclasses.replace(engine, private=False), resources.locks_folder(engine), [slug])
 
 
 def test_images_of_a_reader_go_from_the_private_engine_alone(engine, slug, capsys):
@@ -89,9 +89,9 @@ def test_images_of_a_reader_go_from_the_private_engine_alone(engine, slug, capsy
     engine.run("tag", runs.IMAGE, f"{slug}-web:1")
     engine.run("volume", "create", f"{slug}-data")
     with pytest.raises(ReplayError, match=f"  volume {slug}-data\n"):
-        plugin.make_room(engine, [slug])
+        reservations.free_names(engine, resources.locks_folder(engine), [slug])
     engine.run("volume", "rm", f"{slug}-data")
-    plugin.make_room(engine, [slug])
+    reservations.free_names(engine, resources.locks_folder(engine), [slug])
 
     assert capsys.readouterr().out.endswith(f"build images with these names: {slug}-web:1\n")
     assert runs.made(engine, slug) == []
@@ -100,7 +100,7 @@ def test_images_of_a_reader_go_from_the_private_engine_alone(engine, slug, capsy
 def test_a_run_beside_it_is_not_in_the_way(engine, slug):
     """What a transcript of another run uses at the moment, or was killed over, is no reader's."""
     engine.run("tag", runs.IMAGE, f"{slug}:1")
-    place = plugin.locks_folder(engine) / f"{slug}.names"
+    place = resources.locks_folder(engine) / f"{slug}.names"
     try:
         with host.file_lock(place):
             assert reservations.find_conflicts(engine, place.parent, [slug]) == []
@@ -224,7 +224,7 @@ def test_a_run_whose_engine_dies_ends_soon_and_says_so(engine, tmp_path):
     runs.until(lambda: _containers(engine, run), running)
     door.shut()
     said = running.communicate(timeout=60)[0]
-    resources.remove_leftovers(engine, plugin.locks_folder(engine))
+    resources.remove_leftovers(engine, resources.locks_folder(engine))
 
     assert running.returncode not in (0, pytest.ExitCode.NO_TESTS_COLLECTED), said
     assert f"the engine is gone: {engine.facts['name']} {engine.facts['version']}" in said

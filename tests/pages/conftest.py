@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from drydock.engine import resources
 from drydock.errors import DrydockError, did_you_mean
 from drydock.model import example as examples, walkthroughs
-from drydock.testing.plugin import SESSION, make_room
+from drydock.replay import reservations
+from drydock.testing.plugin import SESSION
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,6 +49,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     known = session.config.stash.get(SESSION, None)
     if known and not hasattr(session.config, "workerinput"):
         try:
-            make_room(known.engine, examples.load_examples())
+            reservations.free_names(known.engine, resources.locks_folder(known.engine), examples.load_examples())
         except DrydockError as error:
             raise pytest.UsageError(str(error)) from error

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from drydock.engine.client import Engine
+from drydock.engine.resources import locks_folder
 from drydock.errors import DrydockError
 from drydock.model import example as examples, walkthroughs
 from drydock.replay import walkthrough
-from drydock.testing.plugin import locks_folder
 
 
 def test_page(page: str, engine: Engine, tmp_path: Path, pytestconfig: pytest.Config) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from drydock.engine.client import Engine
+from drydock.engine.resources import locks_folder
 from drydock.model import example as examples
 from drydock.replay.replay import reader_environment
 from drydock.replay.reservations import reserve_names
 from drydock.replay.shell import Bash
 from drydock.replay.walkthrough import CD_TIMEOUT
-from drydock.testing.plugin import locks_folder
 
 EXAMPLES = examples.load_examples()
 #: Seconds that a command may take.
