@@ -201,16 +201,31 @@ def without_step_names(transcript: bytes) -> bytes:
 def load_examples(top: Path = ROOT) -> dict[str, Example]:
     """Return the examples of the repository at `top`, by slug.
 
-    :raises MalformedError: a folder's name is not a slug, or the folder is a link.
+    :raises MalformedError: see :func:`open_example`.
     """
+    return {root.name: open_example(root) for root in example_folders(top)}
+
+
+def example_folders(top: Path) -> list[Path]:
+    """Return the folders below ``examples/`` of the repository at `top`, sorted."""
     folder = top / "examples"
-    roots = sorted(p for p in folder.iterdir() if p.is_dir() and p.name not in LITTER) if folder.is_dir() else []
-    for root in roots:
-        if not SLUG.fullmatch(root.name):
-            raise MalformedError(f"examples/{root.name}", 0, "a slug is lower-case words joined by hyphens")
-        if root.is_symlink():
-            raise MalformedError(f"examples/{root.name}", 0, "a link; copy the folder here, or remove the link")
-    return {root.name: Example(root) for root in roots}
+    return sorted(p for p in folder.iterdir() if p.is_dir() and p.name not in LITTER) if folder.is_dir() else []
+
+
+def open_example(root: Path) -> Example:
+    """Return the example in the folder `root`.
+
+    :raises MalformedError: the folder's name is not a slug, the folder is a link, or a file's name can't be shown.
+    """
+    shown, example = f"examples/{root.name}", Example(root)
+    if not SLUG.fullmatch(root.name):
+        raise MalformedError(shown, 0, "a slug is lower-case words joined by hyphens")
+    if root.is_symlink():
+        raise MalformedError(shown, 0, "a link; copy the folder here, or remove the link")
+    unprintable = next((name for name in example.files if not name.isprintable()), None)  # not UTF-8, or a line end
+    if unprintable is not None:
+        raise MalformedError(shown, 0, f"the file name {unprintable!a} can't be shown on a page; rename the file")
+    return example
 
 
 def pick_examples(slugs: Sequence[str], known: Mapping[str, Example]) -> list[Example]:

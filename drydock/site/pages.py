@@ -36,6 +36,7 @@ class Block:
 class Page:
     """What one page shows.
 
+    :ivar examples: slugs of the examples that it names, in order.
     :ivar blocks: the blocks that examples own.
     :ivar unbound: how many blocks no example owns.
     :ivar inline: how many commands its prose has.
@@ -43,6 +44,7 @@ class Page:
     :ivar faulty: whether a warning was given; the page is then read again, so that the next build warns too.
     """
 
+    examples: list[str] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     unbound: int = 0
     inline: int = 0

@@ -13,16 +13,16 @@ from drydock.model.commands import CommandSet
 from drydock.model.evidence import DEFAULT_ENGINE, Evidence, Run
 from drydock.model.example import Example
 from drydock.model.transcript import Transcript
+from drydock.site.pages import all_pages, current_page
 from drydock.site.warn import Subtype, warn
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
-    from sphinx.util._pathlib import _StrPath
 
 
 class CachedExample(Example):
-    """An example whose files do not change: what was read once is kept."""
+    """An example whose files are read once: they don't change within a build."""
 
     @cached_property
     def files(self) -> tuple[str, ...]:
@@ -34,8 +34,12 @@ class CachedExample(Example):
         return {}
 
     @cached_property
-    def _parsed(self) -> dict[str, Transcript]:
+    def _transcripts(self) -> dict[str, Transcript]:
         return {}
+
+    @cached_property
+    def _digest(self) -> str:
+        return super().digest()
 
     def read(self, name: str) -> str:
         """See :meth:`Example.read`."""
@@ -45,14 +49,18 @@ class CachedExample(Example):
 
     def transcript(self, name: str) -> Transcript:
         """See :meth:`Example.transcript`."""
-        if name not in self._parsed:
-            self._parsed[name] = super().transcript(name)
-        return self._parsed[name]
+        if name not in self._transcripts:
+            self._transcripts[name] = super().transcript(name)
+        return self._transcripts[name]
+
+    def digest(self, *, readme: bool = True) -> str:
+        """See :meth:`Example.digest`."""
+        return self._digest if readme else super().digest(readme=False)
 
 
 @dataclass
 class Repository:
-    """The examples of one repository. Files do not change within a build, so what was read once is kept.
+    """The examples of one repository, with their evidence.
 
     :ivar top: the repository's top folder.
     :ivar examples: by slug.
@@ -61,19 +69,16 @@ class Repository:
     top: Path
     examples: dict[str, CachedExample]
     _evidence: dict[str, Evidence] = field(default_factory=dict)
-    _digests: dict[str, str] = field(default_factory=dict)
-    _sources: dict[str, list[_StrPath]] = field(default_factory=dict)
-    _named: dict[str, list[str]] = field(default_factory=dict)
     _commands: CommandSet | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Leave behind all that was read: the next build, for which the environment is kept, reads it anew."""
+        """Pickle nothing that was read: the next build, which loads the environment, reads it again."""
         return Repository, (self.top, {})
 
     def example(self, slug: str) -> Example:
         """Return the example `slug`.
 
-        :raises MissingError: there is none; the message has the near names.
+        :raises MissingError: there is none; the message has similar slugs.
         """
         return examples.pick_examples([slug], self.examples)[0]
 
@@ -86,24 +91,14 @@ class Repository:
             self._evidence[example.slug] = evidences.load_evidence(example.slug, self.top)
         return self._evidence[example.slug]
 
-    def digest(self, example: Example) -> str:
-        """Return the digest of `example` as it is now."""
-        if example.slug not in self._digests:
-            self._digests[example.slug] = example.digest()
-        return self._digests[example.slug]
-
-    def fresh(self, example: Example) -> dict[str, Run]:
-        """Return the runs that speak of `example` as it is now, by engine; that of the default engine is the first.
+    def current_runs(self, example: Example) -> dict[str, Run]:
+        """Return the runs of `example` as it is now, by engine, the default engine first.
 
         :raises MalformedError: the evidence does not parse.
         """
-        runs, digest = self.evidence(example).runs, self.digest(example)
+        runs = self.evidence(example).runs
         keys = sorted(runs, key=lambda key: (key != DEFAULT_ENGINE, key))
-        return {key: runs[key] for key in keys if runs[key].digest == digest}
-
-    def named(self, env: BuildEnvironment) -> list[str]:
-        """Return the slugs of the examples that the page being read has named so far."""
-        return self._named.get(env.docname, [])
+        return {key: runs[key] for key in keys if runs[key].digest == example.digest()}
 
     def commands(self) -> CommandSet:
         """Return the commands that an engine's command line knows.
@@ -116,33 +111,44 @@ class Repository:
         return self._commands
 
     def depend(self, env: BuildEnvironment, example: Example) -> None:
-        """Have the page being read be read again when a file, the evidence or the test of `example` changes."""
-        if example.slug in self.named(env):
-            return
-        self._named.setdefault(env.docname, []).append(example.slug)
-        if example.slug not in self._sources:
-            test = [example.test] if example.test.is_file() else []
-            files = [example.root / name for name in example.files]
-            every = [*files, evidences.evidence_file(example.slug, self.top), *test]
-            self._sources[example.slug] = [env.srcdir / path for path in every]
-        env.dependencies.setdefault(env.docname, set()).update(self._sources[example.slug])
+        """Let a change of the files, the evidence, or the test of `example` outdate the page being read."""
+        page = current_page(env)
+        if example.slug not in page.examples:
+            page.examples.append(example.slug)
+            for path in (
+                *(example.root / name for name in example.files),
+                evidences.evidence_file(example.slug, self.top),
+            ):
+                env.note_dependency(path)
 
 
 def read_repository(app: Sphinx) -> None:
     """Read the examples for this build."""
     top = Path(app.confdir, app.config.drydock_top)
-    try:
-        found = {slug: CachedExample(example.root) for slug, example in examples.load_examples(top).items()}
-    except MalformedError as error:
-        warn(Subtype.MALFORMED, error.problem, error.path)
-        found = {}
-    vars(app.env)["drydock_shelf"] = Repository(top, found)
+    opened = {}
+    for root in examples.example_folders(top):
+        try:
+            opened[root.name] = CachedExample(examples.open_example(root).root)
+        except MalformedError as error:
+            warn(Subtype.MALFORMED, error.problem, error.path)
+    vars(app.env)["drydock_repository"] = Repository(top, opened)
 
 
 def get_repository(env: BuildEnvironment) -> Repository:
     """Return the examples of this build."""
-    found: Repository = vars(env)["drydock_shelf"]
-    return found
+    repository: Repository = vars(env)["drydock_repository"]
+    return repository
+
+
+def outdated_pages(
+    app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
+) -> list[str]:
+    """Return the pages that name an example whose digest changed: dependencies miss new files, modes, and tests."""
+    before: dict[str, str] = vars(env).get("drydock_digests", {})
+    now = {slug: example.digest() for slug, example in get_repository(env).examples.items()}
+    vars(env)["drydock_digests"] = now
+    changes = {slug for slug in before.keys() | now.keys() if before.get(slug) != now.get(slug)}
+    return [name for name, page in all_pages(env).items() if changes.intersection(page.examples)]
 
 
 def setup(app: Sphinx) -> None:
@@ -150,3 +156,4 @@ def setup(app: Sphinx) -> None:
     # The repository's top folder, relative to that of conf.py.
     app.add_config_value("drydock_top", "", "env", [str])
     app.connect("builder-inited", read_repository)
+    app.connect("env-get-outdated", outdated_pages)

@@ -81,7 +81,7 @@ def run_badge(env: BuildEnvironment, example: Example, block: Block | None = Non
     :raises MalformedError: the evidence does not parse.
     """
     run = get_repository(env).evidence(example).run
-    doubt = _doubt(run, get_repository(env).digest(example), block)
+    doubt = _doubt(run, example.digest(), block)
     if run is None or doubt:
         return InlineText(doubt, kind="drydock-badge drydock-doubt")
     bases = ", stand-ins" if run.engine.get("base_images") == "stand-ins" else ""

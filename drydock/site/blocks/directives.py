@@ -12,6 +12,7 @@ from drydock.errors import MalformedError, MissingError
 from drydock.model.example import Example
 from drydock.site.blocks.captions import run_badge
 from drydock.site.blocks.code import file_block, page_link, transcript_block
+from drydock.site.blocks.lexer import check_lexer
 from drydock.site.examples import gallery
 from drydock.site.examples.publish import zip_link
 from drydock.site.pages import FOLDER
@@ -89,8 +90,8 @@ class FileDirective(ExampleDirective):
     def shown(self) -> list[nodes.Node]:
         """Return the file's block."""
         example, path = self.split_argument()
-        region, lexer = self.options.get("region", ""), self.options.get("lexer", "")
-        return [file_block(self.env, example, path, region, lexer)]
+        lexer = check_lexer(self.options["lexer"]) if "lexer" in self.options else ""
+        return [file_block(self.env, example, path, self.options.get("region", ""), lexer)]
 
 
 class TranscriptDirective(ExampleDirective):
@@ -148,8 +149,14 @@ class MeasuredRole(SphinxRole):
         try:
             return self._shown(), []
         except (MissingError, MalformedError) as error:
-            warn_of(error, self.env, self.get_location())
+            warn_of(error, self.env, f"{self.env.doc2path(self.env.docname)}:{self._line()}")
             return [], []
+
+    def _line(self) -> int:
+        """Return the line of the role, or that of its paragraph, which is all that MyST gives."""
+        lines = self.env.doc2path(self.env.docname).read_text(encoding="utf-8").split("\n")
+        number = next((n for n, line in enumerate(lines[self.lineno - 1 :]) if f"`{self.text}`" in line), 0)
+        return self.lineno + number
 
     def _shown(self) -> list[nodes.Node]:
         slug, _, name = self.text.partition(":")

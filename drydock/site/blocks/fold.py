@@ -6,6 +6,7 @@ sheets do the rest. It takes no script, and paper shows everything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -64,7 +65,7 @@ def _folded(html: str, ranges: Iterable[Range]) -> str:
     """Return a block with `ranges` of its lines folded. Pygments closes in each line what it opens there."""
     head, _, rest = html.partition("<pre>")
     code, _, tail = rest.partition("</pre>")
-    lines = code.splitlines(keepends=True)
+    lines = re.findall(r"[^\n]*\n|[^\n]+", code)
     for start, stop in reversed(list(ranges)):
         more = f"{stop - start} more lines"  # no text of the block, which is what the button copies
         lines[start:stop] = [

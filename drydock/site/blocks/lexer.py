@@ -18,6 +18,8 @@ from pygments.lexers.shell import BashLexer
 from pygments.token import STANDARD_TYPES, Generic, Name, Punctuation, Text, Whitespace, _TokenType
 from pygments.util import ClassNotFound
 
+from drydock.errors import MissingError, did_you_mean
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
@@ -53,6 +55,19 @@ def guess_lexer(path: str, text: str) -> str:
         return str(get_lexer_for_filename(name).aliases[0])
     except ClassNotFound:
         return "text"
+
+
+def check_lexer(name: str) -> str:
+    """Return `name`, if a lexer has it.
+
+    :raises MissingError: none has.
+    """
+    try:
+        if name != "console":
+            find_lexer_class_by_name(name)
+    except ClassNotFound:
+        raise MissingError(f"no lexer {name!r}{did_you_mean(name, {*BY_SUFFIX.values(), *LANGUAGES})}") from None
+    return name
 
 
 class ConsoleLexer(Lexer):

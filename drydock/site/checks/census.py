@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -31,6 +33,15 @@ if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
 
 FILE = "drydock-census.json"
+#: Nodes that are shown as code. A description (`option`, `confval`, `py:function`) has code for a title.
+_BLOCKS: tuple[type[nodes.Element], ...] = (nodes.literal_block, nodes.doctest_block, nodes.line_block)
+_BLOCKS += (nodes.option_list, addnodes.desc, addnodes.productionlist)
+#: HTML that shows text in the font of code, or keeps its spaces.
+_CODE_HTML = re.compile(
+    r"<(?:pre|code|samp|kbd|tt|xmp|textarea|listing|plaintext)(?=[\s/>])|white-space(?:-collapse)?\s*:\s*(?:pre|break)",
+    re.IGNORECASE,
+)
+_HTML_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _logger = logging.getLogger(__name__)
 
 
@@ -78,7 +89,7 @@ class Census:
 def read(app: Sphinx, doctree: nodes.document) -> None:
     """Note the blocks of a page that was just read, and report those that no example owns."""
     page = current_page(app.env)
-    for node in filter(_is_block, doctree.findall(nodes.FixedTextElement)):
+    for node in filter(_is_block, doctree.findall(nodes.Element)):
         block = block_owner(node)
         if block is not None:
             page.blocks.append(block)
@@ -88,10 +99,11 @@ def read(app: Sphinx, doctree: nodes.document) -> None:
             warn(Subtype.UNBOUND, "a block that no example owns; show it with {example} or {transcript}", node)
 
 
-def _is_block(node: nodes.FixedTextElement) -> bool:
+def _is_block(node: nodes.Element) -> bool:
+    """Return whether a reader takes `node` for code: a block, the description of an object, or HTML that looks so."""
     if isinstance(node, nodes.raw):
-        return "<pre" in node.astext().lower()
-    return isinstance(node, (nodes.literal_block, nodes.doctest_block))
+        return bool(_CODE_HTML.search(_HTML_COMMENT.sub("", node.astext())))
+    return isinstance(node, _BLOCKS)
 
 
 def take_census(env: BuildEnvironment) -> Census:

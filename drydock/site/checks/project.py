@@ -76,15 +76,15 @@ def _is_text(example: Example, name: str) -> bool:
 
 
 def _check_evidence(example: Example, known: Repository) -> None:
-    problem = _stale(known.evidence(example).run, example, known)
+    problem = _stale(known.evidence(example).run, example)
     if problem:
         warn(Subtype.STALE, f"{problem}; run: nox -s record -- {example.slug}", f"{RUNS_FOLDER}/{example.slug}.json")
 
 
-def _stale(run: Run | None, example: Example, known: Repository) -> str:
+def _stale(run: Run | None, example: Example) -> str:
     if run is None:
         return f"no evidence on {DEFAULT_ENGINE}"
-    if run.digest != known.digest(example):
+    if run.digest != example.digest():
         return f"the example changed since {run.date}, when it was last run"
     tests = _tests(example) if example.test.is_file() else {*run.claims}
     results: list[tuple[str, Claim | Replayed]] = [*run.claims.items(), *run.transcripts.items()]

@@ -14,7 +14,7 @@ from drydock.model.example import Example
 from drydock.site.blocks.captions import run_badge
 from drydock.site.blocks.code import file_block, transcript_block
 from drydock.site.blocks.directives import ExampleDirective
-from drydock.site.examples.publish import published_link, source_of_test, zip_link
+from drydock.site.examples.publish import has_public_test, published_link, source_of_test, zip_link
 from drydock.site.render import units
 from drydock.site.render.inline import InlineText, inline_nodes
 from drydock.site.render.tables import text_table
@@ -35,7 +35,7 @@ class ExamplePageDirective(ExampleDirective):
     def shown(self) -> list[nodes.Node]:
         """Return the example's idea, and a section for each of the rest that there is something to say of."""
         example = self.example(self.arguments[0])
-        runs = list(get_repository(self.env).fresh(example).values())
+        runs = list(get_repository(self.env).current_runs(example).values())
         outdated = [run for run in get_repository(self.env).evidence(example).runs.values() if run not in runs]
         sections = {
             "Get it": _way_to_get(example),
@@ -117,7 +117,7 @@ def claims_table(runs: list[Run]) -> list[nodes.Node]:
 
 
 def _source(example: Example) -> list[nodes.Node]:
-    if not example.test.is_file():
+    if not has_public_test(example):
         return []
     told = "Each claim is the docstring of a test that asserts it: "
     return [nodes.paragraph("", "", nodes.Text(told), source_of_test(example), nodes.Text("."))]

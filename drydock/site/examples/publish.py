@@ -28,6 +28,11 @@ def published_link(slug: str, path: str, text: str) -> nodes.inline:
     return nodes.inline("", text, drydock_target=f"{FOLDER}/{slug}/{path}")
 
 
+def has_public_test(example: Example) -> bool:
+    """Return whether the example has a test to publish. A link, which could lead anywhere, isn't one."""
+    return example.test.is_file() and not example.test.is_symlink()
+
+
 def source_of_test(example: Example) -> nodes.inline:
     """Return a link to the source of the example's test."""
     return nodes.inline(
@@ -82,7 +87,7 @@ def publish_examples(app: Sphinx, exception: Exception | None) -> None:
     for example in get_repository(app.env).examples.values():
         example.copy_to(folder)
         (folder / f"{example.slug}.zip").write_bytes(example.zip())
-        if example.test.is_file():
+        if has_public_test(example):
             (folder / TESTS).mkdir(exist_ok=True)
             shutil.copyfile(example.test, folder / TESTS / example.test.name)
 

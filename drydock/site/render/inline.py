@@ -35,6 +35,14 @@ def to_markdown(text: str) -> str:
     return "".join(backticked(part) if is_code else part.replace("\n", " ") for part, is_code in _parts(text))
 
 
+def escape_markdown(text: str) -> str:
+    """Return the sentence `text` as Markdown that a parser reads back as that sentence: no HTML, no other markup."""
+    return "".join(
+        backticked(part) if is_code else re.sub(r"([!#$&*<>\[\\\]^_`{|}~])", r"\\\1", part)
+        for part, is_code in _parts(text)
+    )
+
+
 def backticked(code: str) -> str:
     """Return `code` as Markdown."""
     return f"`{code}`" if "`" not in code else f"`` {code} ``"

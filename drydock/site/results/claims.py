@@ -40,7 +40,7 @@ class ClaimsDirective(ExampleDirective):
     def shown(self) -> list[nodes.Node]:
         """Return a sentence with their count, and a list of them for each example."""
         known = get_repository(self.env)
-        runs = {example: known.fresh(example) for example in map(known.example, known.named(self.env))}
+        runs = {example: known.current_runs(example) for example in map(known.example, current_page(self.env).examples)}
         upheld = sum(each[DEFAULT_ENGINE].passed_claims for each in runs.values() if DEFAULT_ENGINE in each)
         said = f"This page rests on {upheld} claims, each a test that passed."
         # A search is to find the pages that tell of it; many rest on a claim that is about something else.
@@ -137,7 +137,7 @@ def _totals(env: BuildEnvironment) -> nodes.Node:
 def _fresh(env: BuildEnvironment, example: Example) -> dict[str, Run]:
     """Return its runs; none where `checks` has said why there are none."""
     try:
-        return get_repository(env).fresh(example)
+        return get_repository(env).current_runs(example)
     except MalformedError:
         return {}
 

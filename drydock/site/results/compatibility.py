@@ -56,7 +56,7 @@ class CompatibilityDirective(ExampleDirective):
 
     def _runs(self, example: Example) -> dict[str, Run | None]:
         """Return the example's runs by engine; None in the place of one that speaks of other files."""
-        fresh = get_repository(self.env).fresh(example)
+        fresh = get_repository(self.env).current_runs(example)
         return {key: fresh.get(key) for key in get_repository(self.env).evidence(example).runs}
 
     def _row(self, example: Example, runs: dict[str, Run | None], keys: Sequence[str]) -> list[Cell]:
