@@ -8,7 +8,7 @@ import pytest
 
 from drydock.errors import MalformedError
 from drydock.model import example as examples, versions
-from drydock.model.versions import Base, Versions
+from drydock.model.versions import Base, Program, Versions
 
 TODAY = datetime.date(2026, 11, 21)
 ENDS = TODAY + datetime.timedelta(days=versions.NOTICE_DAYS)
@@ -38,8 +38,9 @@ checked = 2026-08-21
 def held(site, dockerfile, ends=None, compose=""):
     """Return what is found in an example with this Dockerfile, when debian:trixie-slim ends on the day `ends`."""
     example = site.example("greeting", {"Dockerfile": dockerfile, "compose.yaml": compose})
-    base = Base("debian:trixie-slim", "Debian 13", "https://example.org", TODAY, ends)
-    return versions.check_versions(Versions({base.image: base}, ()), [example], TODAY)
+    source = {"source": "https://example.org", "checked": TODAY}
+    listed = Versions((Base("debian:trixie-slim", "Debian 13", ends, **source),), (Program("Docker", "29", **source),))
+    return versions.check_versions(listed, [example], TODAY)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ class CommandSet:
     """
 
     engine: str
-    programs: Mapping[str, Program] = field(default_factory=dict)
+    programs: Mapping[str, Program]
 
     def problem(self, text: str) -> str:
         """Return why the program of the inline command `text` rejects it, or "".
@@ -95,11 +95,8 @@ class CommandSet:
             commands = list(_split_commands(text))
         except ValueError as error:
             return f"a shell cannot read it: {str(error).lower()}"
-        problems = (
-            _find_problem(name, self.programs[name], arguments)
-            for name, *arguments in commands
-            if name in self.programs
-        )
+        recorded = [(name, arguments) for name, *arguments in commands if name in self.programs]
+        problems = (_find_problem(name, self.programs[name], arguments) for name, arguments in recorded)
         return next(filter(None, problems), "")
 
 
@@ -237,6 +234,5 @@ def commands_digest(top: Path = ROOT) -> str:
 
 def save_commands(commands: CommandSet, top: Path = ROOT) -> bool:
     """Write `commands` and return whether the file changed."""
-    return store.save_json(
-        commands_file(commands.engine, top), _CommandsFile(SCHEMA, commands.engine, commands.programs)
-    )
+    path = commands_file(commands.engine, top)
+    return store.save_json(path, _CommandsFile(SCHEMA, commands.engine, commands.programs))

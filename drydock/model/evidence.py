@@ -368,42 +368,38 @@ def _drop_empty(values: dict[str, Any]) -> dict[str, Any]:
 def with_run(evidence: Evidence, key: str, run: Run) -> Evidence:
     """Return `evidence` with `run` as the run on the engine `key`.
 
-    A run without news (equal to the recorded one except for its date and noise) leaves the recorded one. Any other run
-    replaces it as a whole, because numbers that belong together have to come from one run.
+    A run that differs from the recorded one only by its date and noise is no news: the recorded one stays. Any other
+    run replaces it as a whole, because numbers that belong together have to come from one run.
     """
     recorded = evidence.runs.get(key)
-    if recorded is not None:
-        measures = {name: _steady_measure(recorded.measures.get(name), new) for name, new in run.measures.items()}
-        tables = {name: _steady_table(recorded.tables.get(name), new) for name, new in run.tables.items()}
-        steady = dataclasses.replace(run, measures=measures, tables=tables, date=recorded.date)
-        run = recorded if steady == recorded else run
+    if recorded is not None and not _is_news(recorded, run):
+        return evidence
     return dataclasses.replace(evidence, runs={**evidence.runs, key: run})
 
 
-def _steady_measure(recorded: Measure | None, new: Measure) -> Measure:
-    """Return `recorded` if `new` differs from it by noise only, else `new`."""
-    noise = NOISE.get(new.unit)
-    if recorded is None or noise is None:
-        return new
-    if dataclasses.replace(recorded, value=new.value, spread=new.spread) != new:
-        return new
+def _is_news(recorded: Run, run: Run) -> bool:
+    exact = any(getattr(recorded, name) != getattr(run, name) for name in ("digest", "engine", "claims", "transcripts"))
+    if exact or recorded.measures.keys() != run.measures.keys() or recorded.tables.keys() != run.tables.keys():
+        return True
+    noisy = all(_is_same_measure(recorded.measures[name], new) for name, new in run.measures.items())
+    return not (noisy and all(_is_same_table(recorded.tables[name], new) for name, new in run.tables.items()))
+
+
+def _is_same_measure(recorded: Measure, new: Measure) -> bool:
+    """Whether the measures differ at most by noise."""
+    if new.unit not in NOISE or dataclasses.replace(new, value=recorded.value, spread=recorded.spread) != recorded:
+        return new == recorded
     low, high = recorded.spread or (recorded.value, recorded.value)
-    is_noise = low / noise <= new.value <= high * noise and recorded.is_within_bounds == new.is_within_bounds
-    return recorded if is_noise else new
+    return low / NOISE[new.unit] <= new.value <= high * NOISE[new.unit]
 
 
-def _steady_table(recorded: Table | None, new: Table) -> Table:
-    """Return `new`, with the recorded rows where only the noise of their seconds differs."""
-    if recorded is None or len(recorded.rows) != len(new.rows):
-        return new
-    return Table(new.kind, [_steady_row(*rows) for rows in zip(recorded.rows, new.rows, strict=True)])
-
-
-def _steady_row(recorded: Row, new: Row) -> Row:
-    timed = [column for column in TIMED if column in recorded]
-    if {**new, **{column: recorded[column] for column in timed}} != recorded:
-        return new
-    return recorded if all(_is_noise(recorded[column], new[column]) for column in timed) else new
+def _is_same_table(recorded: Table, new: Table) -> bool:
+    """Whether the tables differ at most by the noise of their seconds."""
+    if recorded.kind != new.kind or len(recorded.rows) != len(new.rows):
+        return False
+    rows = zip(recorded.rows, new.rows, strict=True)
+    cells = [(column, value, new_row[column]) for row, new_row in rows for column, value in row.items()]
+    return all(_is_noise(old, value) if column in TIMED else old == value for column, old, value in cells)
 
 
 def _is_noise(recorded: Scalar, new: Scalar) -> bool:

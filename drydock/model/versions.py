@@ -6,6 +6,7 @@ The data is in ``docs/reference/versions.toml``; the site shows it, and `nox -s 
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,72 +25,64 @@ _FROM = re.compile(r"^FROM\s+(?:--platform=\S+\s+)?(?P<image>\S+)(?:\s+AS\s+(?P<
 _IMAGE = re.compile(r"^\s+image:\s*[\"']?(?P<image>[^\s\"'#]+)")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Sourced:
+    """An entry with its source.
+
+    :ivar source: HTTPS address of the announcement.
+    :ivar checked: day of the last comparison with the source.
+    """
+
+    source: str
+    checked: datetime.date
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.source.startswith("https://"):
+            raise ValueError(f"the source {self.source!r} is not an https:// address")
+
+
 @dataclass(frozen=True)
-class Base:
+class Base(_Sourced):
     """A base image that examples may use.
 
     :ivar image: as a Dockerfile names it, ``postgres:17``.
     :ivar release: the distribution or program in it.
-    :ivar source: HTTPS address of the announcement of its support.
-    :ivar checked: day of the last comparison with the source.
     :ivar ends: last day of its support; None if none is announced.
     """
 
     image: str
     release: str
-    source: str
-    checked: datetime.date
     ends: datetime.date | None = None
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        _check_source(self.source)
 
 
 @dataclass(frozen=True)
-class Program:
+class Program(_Sourced):
     """A program on the reader's machine, and its newest version on the day it was checked."""
 
     name: str
     version: str
-    source: str
-    checked: datetime.date
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        _check_source(self.source)
-
-
-def _check_source(source: str) -> None:
-    if not source.startswith("https://"):
-        raise ValueError(f"the source {source!r} is not an https:// address")
 
 
 @dataclass(frozen=True)
 class Versions:
-    """The content of the file.
-
-    :ivar bases: by image.
-    """
-
-    bases: dict[str, Base]
-    programs: tuple[Program, ...]
-
-
-@dataclass(frozen=True)
-class _VersionsFile:
-    """The tables of the file, named as in TOML."""
+    """The content of the file, with the names of its tables."""
 
     base: tuple[Base, ...]
     program: tuple[Program, ...]
 
     def __post_init__(self) -> None:
-        names = Counter([*(base.image for base in self.base), *(program.name for program in self.program)])
-        twice = [name for name, count in names.items() if count > 1]
-        if twice:
-            raise ValueError(f"{twice[0]} is listed twice")
         if not self.base or not self.program:
             raise ValueError("there has to be at least one [[base]] and one [[program]]")
+        names = Counter([*(base.image for base in self.base), *(program.name for program in self.program)])
+        name, count = names.most_common(1)[0]
+        if count > 1:
+            raise ValueError(f"{name} is listed twice")
+
+    @functools.cached_property
+    def bases(self) -> dict[str, Base]:
+        """The base images, by name."""
+        return {base.image: base for base in self.base}
 
 
 def load_versions(top: Path = ROOT) -> Versions:
@@ -97,8 +90,7 @@ def load_versions(top: Path = ROOT) -> Versions:
 
     :raises MalformedError: it isn't TOML, or a row has other fields or types.
     """
-    stored = store.load_toml(_VersionsFile, top / VERSIONS_FILE, VERSIONS_FILE)
-    return Versions({base.image: base for base in stored.base}, stored.program)
+    return store.load_toml(Versions, top / VERSIONS_FILE, VERSIONS_FILE)
 
 
 def used_images(example: Example) -> Iterator[tuple[str, str]]:

@@ -31,7 +31,7 @@ class VersionsDirective(ExampleDirective):
         found = load_versions(top)
         tables = {
             "bases": lambda: node_table(BASES, self._bases(found), "drydock-versions"),
-            "programs": lambda: node_table(PROGRAMS, [_program(each) for each in found.programs], "drydock-versions"),
+            "programs": lambda: node_table(PROGRAMS, [_program(each) for each in found.program], "drydock-versions"),
         }
         asked = self.arguments[0]
         if asked not in tables:
