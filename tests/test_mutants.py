@@ -465,6 +465,20 @@ def test_only_the_tests_that_use_a_file_are_run(hello, tmp_path, copies):
     }
 
 
+def test_results_are_of_the_file_that_is_spoilt(hello, tmp_path, copies, monkeypatch):
+    """Where no test runs with a file spoilt, the trial ends, and doesn't take the results of another file for its."""
+    copies(lambda files: "")
+    run_tests = _Sandbox.run_tests
+
+    def run_once(sandbox, *arguments):
+        monkeypatch.setattr(_Sandbox, "run_tests", lambda sandbox, *arguments: (3, "INTERNALERROR"))
+        return run_tests(sandbox, *arguments)
+
+    monkeypatch.setattr(_Sandbox, "run_tests", run_once)
+    with pytest.raises(DrydockError, match=r"hello: no test ran with compose.yaml spoilt:\nINTERNALERROR"):
+        runner.Trial(hello, top=tmp_path).run()
+
+
 @pytest.mark.parametrize("again", [True, False])
 def test_a_failure_by_chance_kills_nothing(hello, tmp_path, copies, again):
     """A test that fails has to fail again to kill; otherwise the remaining tests run."""

@@ -202,8 +202,11 @@ class Killers:
         """
         results = self._sandbox.folder / "results.json"
         with _file_content(self._sandbox.example_folder / path, SPOILT):
-            self._sandbox.run_tests("--on-engine", f"--results={results}", *self._sandbox.engine_tests)
+            _, output = self._sandbox.run_tests("--on-engine", f"--results={results}", *self._sandbox.engine_tests)
+        if not results.is_file():
+            raise DrydockError(f"{self._example.slug}: no test ran with {path} spoilt:\n{output[-2000:]}")
         outcomes = {result["test"]: result["outcome"] for result in json.loads(results.read_text(encoding="utf-8"))}
+        results.unlink()  # so that they aren't taken for those of the next file
         failed = [test for test, outcome in outcomes.items() if outcome == "failed"]
         named = [f"{self._sandbox.engine_tests[0]}::{test}" for test in tests_naming(self._example, path)]
         return [*dict.fromkeys([*named, *failed])]
