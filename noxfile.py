@@ -74,6 +74,7 @@ def build_site(session: nox.Session, builder: str = "html") -> None:
     """Build the site; warnings are errors, and are shown again at the end."""
     warnings = BUILD / f"{builder}-warnings.txt"
     BUILD.mkdir(exist_ok=True)
+    warnings.unlink(missing_ok=True)
     try:
         session.run("sphinx-build", f"--builder={builder}", f"--warning-file={warnings}", "-W", *sphinx(builder))
     except CommandFailed:
@@ -110,7 +111,7 @@ def docs(session: nox.Session) -> None:
     """Build the site; warnings are errors. `-- open`, `preview`, `links`, `floor`.
 
     `open` shows the site in the browser; `preview` serves it, and rebuilds it on every change until Ctrl-C; `links`
-    checks the links to other sites; `floor` raises the number of blocks that the site must not fall below.
+    checks the links to other sites; `floor` sets the floor of blocks to those of the site.
     """
     reject_unknown(session, session.posargs, ["open", "preview", "links", "floor"])
     install(session)
@@ -122,13 +123,14 @@ def docs(session: nox.Session) -> None:
     if "links" in session.posargs:
         build_site(session, "linkcheck")
         return
+    if "floor" in session.posargs:
+        session.run("sphinx-build", *sphinx("html"))  # without -W, because the floor may be too high
+        session.run("python", "-m", "drydock.tasks.floor", str(BUILD / "html"))
     build_site(session)
     page = (BUILD / "html" / "index.html").as_uri()
     session.log(f"the site is at {page}")
     if "open" in session.posargs:
         webbrowser.open(page)
-    if "floor" in session.posargs:
-        session.run("python", "-m", "drydock.tasks.floor", str(BUILD / "html"))
 
 
 @nox.session
@@ -147,7 +149,8 @@ def site(session: nox.Session) -> None:
     pictures = BUILD / "pictures"
     pictures.mkdir(exist_ok=True)
     options = [f"--site={BUILD / 'html'}", f"--pictures={pictures}", f"--browser={browser}"]
-    session.run("pytest", "-n", str(os.cpu_count() or 1), *options, *(session.posargs or ["tests/site"]))
+    files = [] if any("/" in word for word in session.posargs) else ["tests/site"]
+    session.run("pytest", "-n", str(os.cpu_count() or 1), *options, *files, *session.posargs)
 
 
 def find_browser(session: nox.Session) -> str:
@@ -170,7 +173,8 @@ def examples(session: nox.Session) -> None:
 
     Without `--all`, and outside CI, it leaves out what passed on this engine within a day and hasn't changed since.
     """
-    run_on_engine(session, *([] if "--all" in session.posargs or "CI" in os.environ else ["--unproven"]))
+    whole = "--all" in session.posargs or "CI" in os.environ
+    run_on_engine(session, "--all", *([] if whole else ["--unproven"]))
 
 
 @nox.session(default=False)
@@ -182,13 +186,13 @@ def record(session: nox.Session) -> None:
 
         engines = [f"--engine={name}" for name in reversed(ENGINE_SPECS)]  # the default one last: it keeps running
     for engine in engines or [""]:
-        run_on_engine(session, "--record", *filter(None, [engine]))
+        run_on_engine(session, "--every-engine", "--record", *filter(None, [engine]))
 
 
-def run_on_engine(session: nox.Session, *options: str) -> None:
-    """Run the tests that need an engine, with the session's arguments."""
+def run_on_engine(session: nox.Session, own: str, *options: str) -> None:
+    """Run the tests that need an engine, with `options` and the session's arguments but its `own` one."""
     slugs = [folder.name for folder in (TOP / "examples").iterdir() if folder.is_dir()]
-    picked = [word for word in select_tests(session, "--example", slugs) if word not in ("--all", "--every-engine")]
+    picked = [word for word in select_tests(session, "--example", slugs) if word != own]
     install(session)
     one = sum(word.startswith("--example=") for word in picked) == 1
     # The tests of an example stay on one worker, because they share what they build.

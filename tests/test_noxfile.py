@@ -11,6 +11,7 @@ from nox import registry
 
 import noxfile
 from drydock import ROOT
+from drydock.engine.private.specs import ENGINE_SPECS
 from drydock.model.floor import Floor, load_floor, set_floor
 from drydock.tasks import floor
 
@@ -19,10 +20,19 @@ NAMING = ("README.md", "CONTRIBUTING.md", "noxfile.py", "pyproject.toml", "docs"
 
 
 class Session:
-    """The part of a nox session that reads arguments."""
+    """A nox session that runs nothing."""
 
     def __init__(self, *posargs):
-        self.posargs = list(posargs)
+        self.posargs, self.commands = list(posargs), []
+
+    def install(self, *arguments):
+        """Do nothing."""
+
+    log = install
+
+    def run(self, *command):
+        """Keep the command."""
+        self.commands.append(command)
 
     def error(self, message):
         """Raise the message."""
@@ -106,6 +116,58 @@ def test_unknown_example(name):
     """An example or a file that doesn't exist ends the session."""
     with pytest.raises(SystemExit, match=f"unknown argument '{name}'"):
         noxfile.select_tests(Session(name), "--example", ["hello-container"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files"),
+    [(["-k", "copy"], ["tests/site"]), (["tests/site/test_copy.py"], []), ([], ["tests/site"])],
+)
+def test_the_site_is_tested_whole_or_by_file(arguments, files, monkeypatch):
+    """Without a file among the arguments, `site` runs all tests of the site, whatever other options there are."""
+    monkeypatch.setattr(noxfile, "find_browser", lambda session: "chromium")
+    session = Session(*arguments)
+    noxfile.site(session)
+    command = session.commands[-1]
+
+    assert [*command[command.index("--browser=chromium") + 1 :]] == [*files, *arguments]
+
+
+def test_each_engine_records(monkeypatch):
+    """`record -- --every-engine` runs once for each kind of private engine, the default one last."""
+    session = Session("hello-container", "--every-engine")
+    noxfile.record(session)
+    engines = [word for command in session.commands for word in command if word.startswith("--engine=")]
+
+    assert len(engines) == len(session.commands) > 3
+    assert engines[-1] == f"--engine={next(iter(ENGINE_SPECS))}"
+    assert all({"--record", "--example=hello-container"} <= set(command) for command in session.commands)
+    assert not [command for command in session.commands if "--every-engine" in command]
+
+
+def test_proven_examples_are_left_out(monkeypatch):
+    """`examples` leaves out proven examples, except with `--all` and in CI."""
+    commands = {}
+    for name, arguments, ci in (("plain", [], None), ("all", ["--all"], None), ("ci", [], "true")):
+        monkeypatch.setenv("CI", ci) if ci else monkeypatch.delenv("CI", raising=False)
+        session = Session(*arguments)
+        noxfile.examples(session)
+        commands[name] = session.commands[0]
+
+    assert {name: "--unproven" in command for name, command in commands.items()} == {
+        "plain": True,
+        "all": False,
+        "ci": False,
+    }
+    assert "--all" not in commands["all"]
+
+
+def test_the_floor_is_set_before_it_is_checked():
+    """`docs -- floor` builds without failing on warnings, sets the floor, and builds again."""
+    session = Session("floor")
+    noxfile.docs(session)
+
+    assert ["-W" in command for command in session.commands] == [False, False, True]
+    assert "drydock.tasks.floor" in session.commands[1]
 
 
 def test_nox_reports_it():

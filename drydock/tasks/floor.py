@@ -1,4 +1,4 @@
-"""Raises the number of blocks that the site must not fall below to those of a built site: ``nox -s docs -- floor``."""
+"""Sets the floor of blocks to those of a built site: ``nox -s docs -- floor``."""
 
 from __future__ import annotations
 
