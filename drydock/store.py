@@ -100,20 +100,21 @@ def _built(kind: Any, data: Any, at: str) -> Any:
 
 def _built_dataclass(kind: Any, data: Any, at: str) -> Any:
     _expect(isinstance(data, dict), "a table", data, at)
-    hints = _hints(kind)
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
-    for key in data:
-        if key not in fields:
-            raise ValueError(f"{at or 'it'} has an unknown key {key!r}{did_you_mean(str(key), fields)}")
-    for name, field in fields.items():
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if required and name not in data:
-            raise ValueError(f"{at or 'it'} lacks the key {name!r}")
+    for key in data.keys() - fields.keys():
+        raise ValueError(f"{at or 'it'} has an unknown key {key!r}{did_you_mean(str(key), fields)}")
+    for name in [name for name, field in fields.items() if _is_required(field) and name not in data]:
+        raise ValueError(f"{at or 'it'} lacks the key {name!r}")
+    hints = _hints(kind)
     values = {name: _built(hints[name], value, f"{at}.{name}".lstrip(".")) for name, value in data.items()}
     try:
         return kind(**values)
     except ValueError as error:
         raise ValueError(f"{at}: {error}" if at else str(error)) from None
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 @functools.cache
