@@ -20,7 +20,7 @@ from test_security import services
 
 from drydock.model import example as examples
 from drydock.model.expectations import load_expectations
-from drydock.model.recipes import dockerfile_instructions
+from drydock.model.recipes import dockerfile_instructions, is_compose_file, is_dockerfile, split_from
 
 EXAMPLES = examples.load_examples()
 #: What a health check says: how it asks, how often, how long an answer may take, and the same for the start.
@@ -51,9 +51,10 @@ def stages(text: str) -> dict[str, Stage]:
     for _, _, word, rest in dockerfile_instructions(text.splitlines()):
         words = rest.split()
         if word == "FROM":
-            parent = found.get(words[0], Stage())
+            image, name = split_from(rest)
+            parent = found.get(image, Stage())
             stage = replace(parent, command=[*parent.command], ports={*parent.ports}, problems=set())
-            found[words[2] if len(words) > 2 else str(len(found))] = stage
+            found[name or str(len(found))] = stage
         elif word == "USER":
             stage.user = words[0]
         elif word == "WORKDIR":
@@ -90,10 +91,9 @@ def unlike(example: examples.Example) -> dict[str, set[str]]:
     """Return in what the example's files do not keep to what is usual, by file."""
     found = {}
     for name in example.files:
-        file = posixpath.basename(name)
-        if re.fullmatch(r"Dockerfile(\.\w[\w-]*)?", file):
+        if is_dockerfile(name):
             found[name] = lacks(example.read(name))
-        elif re.fullmatch(r"compose.*\.ya?ml", name):
+        elif is_compose_file(name):
             known = services(example, name)
             found |= {f"{name} {service}": misses(example, fields) for service, fields in known.items()}
     return {place: what for place, what in found.items() if what}
@@ -158,6 +158,7 @@ def test_what_is_copied_is_as_usual(slug):
         ('FROM a\nUSER 0\nCMD ["a"]\n', {"user"}),
         ('FROM a\nUSER app\nENTRYPOINT ["a"]\n', {"user"}),
         ("FROM a\nUSER 1\n", {"command"}),
+        ('FROM --platform=$BUILDPLATFORM a AS b\nUSER 1\nFROM b\nCMD ["a"]\n', set()),
         ('FROM a AS b\nUSER 1\nCMD a\nFROM c\nUSER 1\nCMD ["a"]\n', {"list"}),
         ('FROM a AS b\nCMD ["a"]\nFROM c\nUSER 1\nCMD ["a"]\n', {"user"}),
         ('FROM a\nUSER 1\nCOPY --from=b /a ./\nCMD ["a"]\n', {"folder"}),

@@ -16,6 +16,8 @@ from drydock import ROOT
 from drydock.model import example as examples
 from drydock.model.evidence import Claim, Measure, Replayed, Row, Table
 from drydock.model.expectations import load_expectations
+from drydock.model.recipes import is_compose_file, is_dockerfile
+from drydock.model.versions import used_images
 from drydock.tasks import bootstrap
 
 EXAMPLES = examples.load_examples()
@@ -66,7 +68,7 @@ def test_ports_are_published_to_this_machine_only(slug):
     example = EXAMPLES[slug]
     published = {}
     for name in example.files:
-        if re.fullmatch(r"compose.*\.ya?ml", name):
+        if is_compose_file(name):
             ports = [port for fields in services(example, name).values() for port in fields.get("ports") or ()]
             published[f"{slug}/{name}"] = [
                 port["host_ip"] + ":" if isinstance(port, dict) else str(port) for port in ports
@@ -111,7 +113,7 @@ def test_services_do_without_what_they_do_not_need(slug):
     found = {
         f"{name} {service}": [*_lacks(example, fields)]
         for name in example.files
-        if re.fullmatch(r"compose[\w.-]*\.yaml", name)
+        if is_compose_file(name)
         for service, fields in services(example, name).items()
         # What is laid over another file says only what differs.
         if name == "compose.yaml" or {"image", "build"} & set(fields)
@@ -133,11 +135,11 @@ def test_ports_and_bases_are_safe_to_copy(slug):
     """Ports are published on 127.0.0.1 and chosen by the engine; no image is called latest."""
     example = EXAMPLES[slug]
     compose = example.read("compose.yaml")
-    dockerfiles = [example.read(name) for name in example.files if name.startswith("Dockerfile")]
+    dockerfiles = [example.read(name) for name in example.files if is_dockerfile(name)]
     published = re.findall(r'^\s*- "?([\d.:]*\d+(?:/tcp)?)"?\s*$', compose, re.MULTILINE)
 
     assert all(port.startswith("127.0.0.1::") for port in published), published
-    assert not [text for text in [compose, *dockerfiles] if re.search(r"(?:FROM|image:)\s+\S+:latest\b", text)]
+    assert not [place for place, image in used_images(example) if image.endswith(":latest")]
     assert not [text for text in dockerfiles if re.search(r"^#\s*syntax=(?!127\.0\.0\.1)", text, re.MULTILINE)]
 
 

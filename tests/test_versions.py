@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from drydock.errors import MalformedError
-from drydock.model import example as examples, versions
+from drydock.model import example as examples, recipes, versions
 from drydock.model.versions import Base, Program, Versions
 
 TODAY = datetime.date(2026, 11, 21)
@@ -69,6 +69,45 @@ def test_stages_scratch_and_own_images_are_no_bases(site):
 
     assert held(site, dockerfile, compose="services:\n  a:\n    image: greeting-a:1\n") == ([], [])
     assert len(held(site, dockerfile, compose="services:\n  a:\n    image: 'redis:7'  # why\n")[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "places"),
+    [
+        ("FROM \\\n  a:1\n", [(1, "a:1")]),
+        ("  from --platform=linux/amd64 a:1 as one\nFROM ONE\n", [(1, "a:1")]),
+        ("FROM a:1\nCOPY --chown=1 --from=b:2 /x /x\nCOPY --from=0 /x /x\n", [(1, "a:1"), (2, "b:2")]),
+        ("FROM a:1 AS one\nCOPY --from=one /x /x\nCOPY --from=notes /x /x\n", [(1, "a:1")]),
+        ("FROM a:1\nRUN --mount=type=bind,from=b:2,target=/b true\n", [(1, "a:1"), (2, "b:2")]),
+        ("FROM a:1\nRUN --mount=from=x/b,target=/b true\n", [(1, "a:1"), (2, "x/b")]),
+        ("FROM a:1\nRUN <<EOF\nFROM b:2\nEOF\n# FROM c:3\n", [(1, "a:1")]),
+        ("FROM\nFROM $BASE\n", []),
+    ],
+)
+def test_images_of_a_dockerfile(dockerfile, places):
+    """Images come from FROM, COPY --from and RUN --mount; stages, variables, heredocs and comments are none."""
+    assert list(recipes.dockerfile_images(dockerfile)) == places
+
+
+@pytest.mark.parametrize(
+    ("compose", "places"),
+    [
+        ("x-a: &a\n  image: a:1\nservices:\n  b: *a\n  c: {image: 'b:2'}\n", [(2, "a:1"), (5, "b:2")]),
+        ("services:\n  a:\n    # image: a:1\n    command: |\n      image: b:2\n", []),
+        ("services:\n  a: !override\n    image: ${X}\n  b:\n    image:\n      c:3\n", [(6, "c:3")]),
+        ("", []),
+        ("a: &a [*a]\n", []),
+    ],
+)
+def test_images_of_a_compose_file(compose, places):
+    """Images are the values of the key `image`, once each; comments, texts and variables are none."""
+    assert list(recipes.compose_images(compose, "compose.yaml")) == places
+
+
+def test_a_compose_file_that_is_not_yaml(site):
+    """A Compose file that isn't YAML is refused with file and line."""
+    with pytest.raises(MalformedError, match=r"^examples/greeting/compose\.yaml:2: not YAML: "):
+        held(site, "FROM debian:trixie-slim\n", compose="a: b\nc: ]\n")
 
 
 def test_all_examples_use_what_is_listed():

@@ -13,7 +13,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import yaml
 
@@ -22,7 +22,13 @@ from drydock.errors import DrydockError, MalformedError, did_you_mean
 from drydock.model.example import Example
 from drydock.model.expectations import ListedMutant, expectations_file, load_expectations
 from drydock.model.mutation_scores import Score
-from drydock.model.recipes import compose_keys, dockerfile_instructions
+from drydock.model.recipes import (
+    compose_keys,
+    dockerfile_instructions,
+    is_compose_file,
+    is_dockerfile,
+    malformed_yaml,
+)
 
 _DASH = re.compile(r" *(?:- +)+")
 _TAGGED = re.compile(r"([\w./-]+):[\w.-]+")
@@ -66,17 +72,13 @@ def derive_mutants(example: Example) -> list[Mutant]:
     """
     mutants: list[Mutant] = []
     for name in example.files:
-        base = PurePosixPath(name).name
-        if base.startswith("Dockerfile") and not base.endswith(".dockerignore"):
+        if is_dockerfile(name):
             mutants += of_dockerfile(name, example.read(name))
-        elif base.startswith("compose") and base.endswith((".yaml", ".yml")):
+        elif is_compose_file(name):
             try:
                 mutants += of_compose(name, example.read(name))
             except (yaml.YAMLError, RecursionError) as error:
-                mark = getattr(error, "problem_mark", None)
-                problem = getattr(error, "problem", None) or "nested too deeply"
-                shown = f"examples/{example.slug}/{name}"
-                raise MalformedError(shown, mark.line + 1 if mark else 0, f"not YAML: {problem}") from None
+                raise malformed_yaml(error, f"examples/{example.slug}/{name}") from None
     return mutants
 
 

@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import datetime
 import functools
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from drydock import ROOT, store
 from drydock.errors import did_you_mean
 from drydock.model.example import Example
+from drydock.model.recipes import compose_images, dockerfile_images, is_compose_file, is_dockerfile
 
 VERSIONS_FILE = "docs/reference/versions.toml"
 #: Days before the end of a base image's support in which it is announced.
 NOTICE_DAYS = 90
-
-_FROM = re.compile(r"^FROM\s+(?:--platform=\S+\s+)?(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?\s*$", re.IGNORECASE)
-_IMAGE = re.compile(r"^\s+image:\s*[\"']?(?P<image>[^\s\"'#]+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,26 +91,18 @@ def load_versions(top: Path = ROOT) -> Versions:
 
 
 def used_images(example: Example) -> Iterator[tuple[str, str]]:
-    """Yield the place, ``path:line``, and the name of each external image in the example's files."""
+    """Yield the place, ``path:line``, and the name of each external image in the example's files.
+
+    :raises MalformedError: a Compose file isn't YAML.
+    """
     for name in example.files:
-        pattern = _image_pattern(name)
-        if pattern is None:
-            continue
-        stages = {"scratch"}
-        for number, line in enumerate(example.read(name).splitlines(), start=1):
-            match = pattern.match(line)
-            if match is None:
-                continue
-            if match["image"] not in stages and "$" not in match["image"]:
-                yield f"examples/{example.slug}/{name}:{number}", match["image"]
-            stages.add(match.groupdict().get("stage") or "scratch")
-
-
-def _image_pattern(name: str) -> re.Pattern[str] | None:
-    base = PurePosixPath(name).name
-    if base.startswith("Dockerfile") and not base.endswith(".dockerignore"):
-        return _FROM
-    return _IMAGE if base.startswith("compose") and base.endswith((".yaml", ".yml")) else None
+        shown = f"examples/{example.slug}/{name}"
+        images: Iterable[tuple[int, str]] = ()
+        if is_dockerfile(name):
+            images = dockerfile_images(example.read(name))
+        elif is_compose_file(name):
+            images = compose_images(example.read(name), shown)
+        yield from ((f"{shown}:{number}", image) for number, image in images)
 
 
 def image_users(examples: Iterable[Example]) -> dict[str, list[Example]]:
