@@ -122,3 +122,16 @@ def test_the_site_says_which_pages_were_followed(site):
         "Not since their last change: Page two."
     )
     assert re.findall("<p>(.*?)</p>", row)[:2] == ["Page one", "2"]
+
+
+def test_a_malformed_list_of_followed_pages_is_reported_once(site):
+    """The site builds, says of no page that it was followed, and reports the file with the command to run."""
+    site.page("first", ":::{example} greeting/Dockerfile\n:::\n\n:::{followed}\n:::\n\n:::{claims}\n:::")
+    site.write(str(walkthroughs.WALKTHROUGHS_FILE), "[]")
+    built = site.build()
+
+    assert built.warnings == [
+        "evidence/reports/followed.json:1: WARNING: it is [], not a table; delete it and run: nox -s follow "
+        "[example.malformed]"
+    ]
+    assert "<p>No page has been followed so yet" in built.text("first.html")

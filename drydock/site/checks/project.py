@@ -11,6 +11,7 @@ from drydock.errors import MalformedError, MissingError, did_you_mean
 from drydock.model.evidence import DEFAULT_ENGINE, RUNS_FOLDER, Claim, Replayed, Run
 from drydock.model.example import Example
 from drydock.model.floor import FLOOR_FILE, load_floor
+from drydock.model.walkthroughs import load_walkthroughs
 from drydock.site.checks.census import Census, take_census
 from drydock.site.pages import all_pages, is_generated
 from drydock.site.repository import Repository, get_repository
@@ -33,7 +34,7 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
             message = f"no page shows the example {example.slug}; show a block of it on a page, or delete it"
             warn(Subtype.ORPHAN, message, f"examples/{example.slug}/README.md")
     _check_evidence_of_none(get_repository(env))
-    _check_floor(take_census(env), get_repository(env))
+    _check_reports(take_census(env), get_repository(env))
 
 
 def _check_evidence_of_none(known: Repository) -> None:
@@ -54,7 +55,7 @@ def _check_parts(example: Example, known: Repository) -> None:
         except MissingError as error:
             warn(Subtype.MISSING, str(error), f"examples/{example.slug}/README.md")
         except MalformedError as error:
-            warn(Subtype.MALFORMED, error.problem, f"{error.path}:{error.line}" if error.line else error.path)
+            _warn_malformed(error)
 
 
 def _looks(example: Example, known: Repository) -> Iterator[Callable[[], object]]:
@@ -102,14 +103,21 @@ def _tests(example: Example) -> set[str]:
     return set(re.findall(r"^def (test_\w+)", example.test.read_text(encoding="utf-8"), re.MULTILINE))
 
 
-def _check_floor(census: Census, known: Repository) -> None:
+def _check_reports(census: Census, known: Repository) -> None:
+    """Report a census below the floor, and reports that don't parse."""
     try:
-        shortfalls = load_floor(known.top).find_shortfalls({kind: getattr(census, kind) for kind in COUNTED})
+        for message in load_floor(known.top).find_shortfalls({kind: getattr(census, kind) for kind in COUNTED}):
+            warn(Subtype.UNBOUND, message, str(FLOOR_FILE))
     except MalformedError as error:
-        warn(Subtype.MALFORMED, error.problem, error.path)
-        return
-    for message in shortfalls:
-        warn(Subtype.UNBOUND, message, str(FLOOR_FILE))
+        _warn_malformed(error)
+    try:
+        load_walkthroughs(known.top)
+    except MalformedError as error:
+        _warn_malformed(error)
+
+
+def _warn_malformed(error: MalformedError) -> None:
+    warn(Subtype.MALFORMED, error.problem, f"{error.path}:{error.line}" if error.line else error.path)
 
 
 def setup(app: Sphinx) -> None:

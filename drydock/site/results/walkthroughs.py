@@ -39,14 +39,11 @@ def _typed(env: BuildEnvironment, name: str) -> list[PageSteps]:
 
 
 def fresh(env: BuildEnvironment, name: str) -> Walkthrough | None:
-    """Return that the page was followed as it is now, or None.
-
-    :raises MalformedError: the results do not parse.
-    """
-    found = walkthroughs.load_walkthroughs(get_repository(env).top).get(name)
+    """Return the walkthrough of the page as it is now, or None."""
     try:
+        found = walkthroughs.load_walkthroughs(get_repository(env).top).get(name)
         same = found and found.digest == walkthroughs.page_digest(_typed(env, name), get_repository(env).examples)
-    except (DrydockError, LookupError):  # what it shows is not there; the build has said so
+    except (DrydockError, LookupError):  # the file or a block doesn't parse, which the build has reported
         return None
     return found if same else None
 
