@@ -34,7 +34,7 @@ ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TE
 PASSED = "DRYDOCK_PASSED"
 
 
-@dataclass
+@dataclass(eq=False)  # pluggy keeps plugins in sets
 class Session:
     """The state of a run of the tests.
 
