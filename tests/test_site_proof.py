@@ -10,7 +10,7 @@ import pytest
 from drydock.model import evidence
 from drydock.model.evidence import DEFAULT_ENGINE, Claim, Replayed
 from drydock.model.transcript import parse_transcript
-from drydock.site.checks.slack import Slack, slack
+from drydock.site.checks.census import Slack, count_slack
 
 BLOCK = ":::{example} greeting/Dockerfile\n:::"
 CLAIMS = {"a": Claim("It `greets` <you>.", "passed"), "b": Claim("It bows.", "skipped", "it has no back")}
@@ -127,7 +127,7 @@ def test_slack_is_counted():
     """What transcripts leave open is counted: lines, places, placeholders, second tries."""
     text = "$ a\nexact\n...\nsome <id> and <id> [..]\n#% retry 5s\n$ b\n\\...\n<port>\n"
 
-    assert slack(parse_transcript(text, "t").steps) == Slack(2, 4, 2, 1, {"<id>": 2, "[..]": 1, "<port>": 1}, 1)
+    assert count_slack(parse_transcript(text, "t").steps) == Slack(2, 4, 2, 1, {"<id>": 2, "[..]": 1, "<port>": 1}, 1)
 
 
 def test_a_step_that_no_page_shows_is_hidden(site):

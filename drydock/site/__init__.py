@@ -14,7 +14,7 @@ from drydock.site.blocks import directives, fold, glossary, lexer
 from drydock.site.checks import census, commands, project
 from drydock.site.examples import exercise, gallery, generate, page, publish
 from drydock.site.outputs import markdown, metadata, navigation, offline, repository_links, search, weight
-from drydock.site.render import deferred
+from drydock.site.render import deferred, whole_site
 from drydock.site.results import claims, compatibility, quality, versions, walkthroughs
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ MODULES = (
     *(census, project, commands),
     *(generate, page, gallery, publish, exercise),
     *(claims, compatibility, quality, versions, walkthroughs),
-    *(deferred,),
+    *(deferred, whole_site),
     *(metadata, repository_links, markdown, navigation, search, weight, offline),
 )
 

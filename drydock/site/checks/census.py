@@ -7,25 +7,27 @@ import dataclasses
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from docutils import nodes
+from jinja2 import TemplateError
 from sphinx import addnodes
 from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
 
+from drydock import store
 from drydock.errors import MalformedError
 from drydock.model import walkthroughs
-from drydock.model.transcript import Step
-from drydock.site.checks.slack import Slack, slack
-from drydock.site.pages import Page, all_pages as pages, block_owner, current_page, is_generated
+from drydock.model.transcript import ANY_LINES, ANY_TEXT, REDACTIONS, Step
+from drydock.site.pages import Page, all_pages, block_owner, current_page, is_generated
 from drydock.site.render.inline import inline_nodes
 from drydock.site.render.tables import Cell, node_table
+from drydock.site.render.whole_site import WholeSiteDirective
 from drydock.site.repository import get_repository
-from drydock.site.results.walkthroughs import typed
+from drydock.site.results.walkthroughs import page_steps
 from drydock.site.warn import Subtype, warn
 
 if TYPE_CHECKING:
@@ -42,7 +44,28 @@ _CODE_HTML = re.compile(
     re.IGNORECASE,
 )
 _HTML_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_PLACEHOLDER = re.compile(r"(?<!\\)(?:<(" + "|".join(REDACTIONS) + r")>|" + re.escape(ANY_TEXT) + ")")
 _logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Slack:
+    """How much of what transcripts print is not compared to the letter, and how often a step may be repeated.
+
+    :ivar steps: how many commands there are.
+    :ivar lines: lines of output that are written out.
+    :ivar exact: of these, lines that are compared to the letter.
+    :ivar elided: places where any lines may stand.
+    :ivar open: by placeholder, how often it stands for text within a line.
+    :ivar retried: steps that are repeated until they match.
+    """
+
+    steps: int = 0
+    lines: int = 0
+    exact: int = 0
+    elided: int = 0
+    open: dict[str, int] = field(default_factory=dict)
+    retried: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,7 +76,7 @@ class Census:
     :ivar written: blocks on the pages that authors wrote; the others are on the examples' own pages.
     :ivar commands: commands in the blocks of transcripts.
     :ivar unbound: blocks that no example owns.
-    :ivar hidden: steps of transcripts that run, and that no page shows.
+    :ivar hidden: steps of transcripts that run, but that no page shows.
     :ivar skipped: claims and transcripts that were skipped on the default engine, with a reason.
     :ivar slack: what the transcripts leave open.
     """
@@ -86,13 +109,14 @@ class Census:
         )
 
 
-def read(app: Sphinx, doctree: nodes.document) -> None:
-    """Note the blocks of a page that was just read, and report those that no example owns."""
+def count_blocks(app: Sphinx, doctree: nodes.document) -> None:
+    """Count the blocks of a page that was just read, and report those that no example owns."""
     page = current_page(app.env)
     for node in filter(_is_block, doctree.findall(nodes.Element)):
         block = block_owner(node)
         if block is not None:
-            page.blocks.append(block)
+            if not _is_left_out(node, app):
+                page.blocks.append(block)
         else:
             page.unbound += 1
             page.faulty = True
@@ -106,77 +130,87 @@ def _is_block(node: nodes.Element) -> bool:
     return isinstance(node, _BLOCKS)
 
 
+def _is_left_out(node: nodes.Node, app: Sphinx) -> bool:
+    """Whether an ``{only}`` around the node leaves it out of this build. A faulty condition is kept, as Sphinx does."""
+    parent = node.parent
+    if isinstance(parent, addnodes.only):
+        with contextlib.suppress(TemplateError, ValueError):
+            if not app.tags.eval_condition(parent["expr"]):
+                return True
+    return parent is not None and _is_left_out(parent, app)
+
+
 def take_census(env: BuildEnvironment) -> Census:
     """Return the census of all pages read so far."""
-    every = pages(env)
+    every = all_pages(env)
     blocks = [block for page in every.values() for block in page.blocks]
     kinds = Counter("region" if block.region else block.kind for block in blocks)
-    steps = {(slug, name, step.line) for slug, name, step in _steps(env)}
-    seen: set[tuple[str, str, int]] = set()
-    for block in blocks:
-        name = PurePosixPath(block.path).stem
-        seen.update((block.slug, name, line) for line in block.steps)
+    steps = {(slug, name, step.line): step for slug, name, step in _all_steps(env)}
+    shown = {(block.slug, PurePosixPath(block.path).stem, line) for block in blocks for line in block.steps}
     return Census(
         pages=len(env.found_docs),
         examples=len(get_repository(env).examples),
-        blocks=sum(map(_size, every.values())),
-        written=sum(_size(page) for name, page in every.items() if not is_generated(name)),
+        blocks=sum(map(_count_blocks, every.values())),
+        written=sum(_count_blocks(page) for name, page in every.items() if not is_generated(name)),
         files=kinds["file"],
         regions=kinds["region"],
         transcripts=kinds["transcript"],
         commands=sum(len(block.steps) for block in blocks),
         unbound=sum(page.unbound for page in every.values()),
-        hidden=len(steps - seen),
-        skipped=_skipped(env),
-        slack=slack(step for _, _, step in _steps(env)),
+        hidden=len(steps.keys() - shown),
+        skipped=sum(_all_outcomes(env, "skipped")),
+        slack=count_slack(steps.values()),
     )
 
 
-def _steps(env: BuildEnvironment) -> Iterator[tuple[str, str, Step]]:
-    """Yield every step with its example and transcript; `checks` has reported those that do not parse."""
+def _all_steps(env: BuildEnvironment) -> Iterator[tuple[str, str, Step]]:
+    """Yield every step with its example and transcript. Another check reports those that do not parse."""
     for slug, example in get_repository(env).examples.items():
         for name in example.transcripts:
             with contextlib.suppress(MalformedError):
                 yield from ((slug, name, step) for step in example.transcript(name).steps)
 
 
-def _skipped(env: BuildEnvironment) -> int:
-    found = 0
+def _all_outcomes(env: BuildEnvironment, outcome: str) -> Iterator[bool]:
+    """Yield for every claim and transcript on the default engine whether it had that outcome."""
     for example in get_repository(env).examples.values():
         with contextlib.suppress(MalformedError):
             run = get_repository(env).evidence(example).run
-            claims, transcripts = (run.claims, run.transcripts) if run else ({}, {})
-            found += sum(each.outcome == "skipped" for each in claims.values())
-            found += sum(each.outcome == "skipped" for each in transcripts.values())
-    return found
+            if run:
+                yield from (claim.outcome == outcome for claim in run.claims.values())
+                yield from (transcript.outcome == outcome for transcript in run.transcripts.values())
 
 
-def _size(page: Page) -> int:
+def count_slack(steps: Iterable[Step]) -> Slack:
+    """Return how much the patterns of `steps` leave open."""
+    every = list(steps)
+    lines = [line for step in every for line in step.output]
+    written = [line for line in lines if line != ANY_LINES]
+    placeholders = [[match[0] for match in _PLACEHOLDER.finditer(line)] for line in written]
+    return Slack(
+        steps=len(every),
+        lines=len(written),
+        exact=placeholders.count([]),
+        elided=len(lines) - len(written),
+        open=dict(Counter(chain.from_iterable(placeholders)).most_common()),
+        retried=sum(step.directives.retry > 0 for step in every),
+    )
+
+
+def _count_blocks(page: Page) -> int:
     return len(page.blocks) + page.unbound
 
 
-class CensusDirective(SphinxDirective):
-    """``{census}``: the census as a table. Its place is held until all pages are read."""
+class CensusDirective(WholeSiteDirective):
+    """``{census}``: the census as a table."""
 
-    def run(self) -> list[nodes.Node]:
-        """Return what holds its place."""
-        current_page(self.env).census = True
-        return [nodes.container("", drydock_census=True)]
-
-
-def showing(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """Return the pages that show the census: each build writes them anew."""
-    return [name for name, page in pages(env).items() if page.census]
+    @classmethod
+    def fill(cls, env: BuildEnvironment) -> list[nodes.Node]:
+        """Return the table."""
+        return [_census_table(take_census(env))]
 
 
-def show(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Put the census where its place was held."""
-    for node in list(doctree.findall(nodes.container)):
-        if "drydock_census" in node:
-            node.replace_self(_table(take_census(app.env)))
-
-
-def _table(census: Census) -> nodes.table:
+def _census_table(census: Census) -> nodes.table:
     rows = {
         "Pages": census.pages,
         "Examples": census.examples,
@@ -198,21 +232,18 @@ def _table(census: Census) -> nodes.table:
     return node_table(["In this build", "Count"], cells, "drydock-census")
 
 
-def finish(app: Sphinx, exception: Exception | None) -> None:
+def write_census(app: Sphinx, exception: Exception | None) -> None:
     """Print the census, and write it next to the pages."""
     if exception is not None:
         return
     census = take_census(app.env)
     _logger.info(str(census))
-    text = json.dumps(dataclasses.asdict(census), indent=1) + "\n"
-    (app.outdir / FILE).write_text(text, encoding="utf-8")
-    walkthroughs.save_steps(app.outdir, typed(app.env))
+    store.write_text(app.outdir / FILE, json.dumps(dataclasses.asdict(census), indent=1) + "\n")
+    walkthroughs.save_steps(app.outdir, page_steps(app.env))
 
 
 def setup(app: Sphinx) -> None:
-    """Count the blocks of each page that is read, and show and write the census."""
+    """Count the blocks of each page that is read, and write the census."""
     app.add_directive("census", CensusDirective)
-    app.connect("doctree-read", read)
-    app.connect("env-updated", showing)
-    app.connect("doctree-resolved", show)
-    app.connect("build-finished", finish)
+    app.connect("doctree-read", count_blocks)
+    app.connect("build-finished", write_census)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from docutils import nodes
 from markupsafe import Markup
-from sphinx.util.docutils import SphinxDirective
 
 from drydock.errors import MalformedError
 from drydock.model import walkthroughs
@@ -17,6 +16,7 @@ from drydock.site.checks.census import take_census
 from drydock.site.pages import current_page, example_docname
 from drydock.site.render.deferred import defer
 from drydock.site.render.inline import InlineText, to_html, to_markdown
+from drydock.site.render.whole_site import WholeSiteDirective
 from drydock.site.repository import get_repository
 from drydock.site.results.walkthroughs import FollowedPage
 
@@ -98,20 +98,13 @@ def _replayed(run: Run) -> int:
     return sum(each.steps for each in run.transcripts.values() if each.outcome == "passed")
 
 
-class TotalsDirective(SphinxDirective):
-    """``{totals}``: blocks, commands, claims, engines, date. Their place is held until all pages are read."""
+class TotalsDirective(WholeSiteDirective):
+    """``{totals}``: the numbers of blocks, commands, claims, and engines, and the date of the last run."""
 
-    def run(self) -> list[nodes.Node]:
-        """Return what holds their place."""
-        current_page(self.env).census = True
-        return [nodes.container("", drydock_totals=True)]
-
-
-def show(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Put the totals where their place was held."""
-    for node in list(doctree.findall(nodes.container)):
-        if "drydock_totals" in node:
-            node.replace_self(_totals(app.env))
+    @classmethod
+    def fill(cls, env: BuildEnvironment) -> list[nodes.Node]:
+        """Return them as a list."""
+        return [_totals(env)]
 
 
 def _totals(env: BuildEnvironment) -> nodes.Node:
@@ -154,4 +147,3 @@ def setup(app: Sphinx) -> None:
     """Add the directives."""
     app.add_directive("claims", ClaimsDirective)
     app.add_directive("totals", TotalsDirective)
-    app.connect("doctree-resolved", show)
