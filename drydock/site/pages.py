@@ -1,4 +1,4 @@
-"""What the pages show: one record per page, kept in the environment and merged from parallel readers."""
+"""One record per page of the blocks that it shows, kept in the environment and merged from parallel readers."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Page:
 
 def all_pages(env: BuildEnvironment) -> dict[str, Page]:
     """Return the record of every page read so far, by docname."""
-    found: dict[str, Page] = vars(env).setdefault("drydock_pages", {})
-    return found
+    pages: dict[str, Page] = vars(env).setdefault("drydock_pages", {})
+    return pages
 
 
 def current_page(env: BuildEnvironment) -> Page:
@@ -69,29 +69,29 @@ def example_docname(slug: str) -> str:
 
 
 def is_generated(docname: str) -> bool:
-    """Say whether the page was generated, rather than written by an author."""
+    """Return whether the page was generated, rather than written by an author."""
     return docname.startswith(f"{FOLDER}/")
 
 
 def block_owner(node: nodes.Element) -> Block | None:
-    """Return what a literal block shows of which example, or None when no example owns it."""
+    """Return the block that a node shows, or None if no example owns it."""
     return Block(**node["drydock"]) if "drydock" in node else None
 
 
 def purge_page(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
-    """Forget a page that is gone or about to be read again."""
+    """Remove the record of a page that is gone or about to be read again."""
     all_pages(env).pop(docname, None)
 
 
 def merge_pages(app: Sphinx, env: BuildEnvironment, docnames: Iterable[str], other: BuildEnvironment) -> None:
-    """Take over what a parallel reader found on the pages `docnames`."""
+    """Take over the records of the pages `docnames` from a parallel reader."""
     all_pages(env).update({name: page for name, page in all_pages(other).items() if name in set(docnames)})
 
 
 def faulty_pages(
     app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
 ) -> list[str]:
-    """Return the pages with a fault: what they miss may be there now, and if not, this build is to say so as well."""
+    """Return the pages with a fault: it may be fixed elsewhere, and if not, this build reports it again."""
     return [name for name, page in all_pages(env).items() if page.faulty]
 
 

@@ -1,4 +1,4 @@
-"""What an author can get wrong, as warnings with a type, a subtype and a place."""
+"""Mistakes of authors as warnings with a type, a subtype, and a location."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Subtype(Enum):
     ORPHAN = "orphan"
     """An example that no page shows, apart from its own."""
     STALE = "stale"
-    """An example without evidence, or with evidence that speaks of other files."""
+    """An example without evidence, or with evidence of other files."""
     MALFORMED = "malformed"
     """A transcript, region, README or evidence that does not parse."""
     COMMAND = "command"
-    """A command in prose that the engine's command line does not know."""
+    """A command in prose that the engine's command line doesn't have."""
 
 
 def warn(subtype: Subtype, message: str, location: str | nodes.Node) -> None:

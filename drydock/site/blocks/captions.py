@@ -1,4 +1,4 @@
-"""What stands above a block or a picture: its example, its file, when it was last run."""
+"""Captions of blocks and pictures: the example, the file, and when it last ran."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ class Caption:
 
     :ivar slug: the example; it is linked, and so is its zip, unless the page is its own.
     :ivar path: the file that is shown, or "".
-    :ivar said: what else is said: a region's name, or an author's words, with code in backticks.
+    :ivar note: a region's name, or an author's text with code in backticks.
     """
 
     slug: str
     path: str
-    said: str
+    note: str
     badge: InlineText
 
     def html(self, builder: Builder, docname: str) -> Markup:
-        """Return it as HTML on the page `docname`, with links to all that `builder` has."""
+        """Return it as HTML on the page `docname`, with links to the files that `builder` publishes."""
         own = docname == pages.example_docname(self.slug)
         uri = builder.get_relative_uri(docname, pages.example_docname(self.slug))
-        home = _link(uri, self.slug)
+        home = _html_link(uri, self.slug)
         file: str = escape(self.path)
         download = ""
         if publishes_files(builder) and self.path:
             uri = published_uri(builder, docname, f"{FOLDER}/{self.slug}/{self.path}")
-            file = _link(uri, self.path)
+            file = _html_link(uri, self.path)
             if not own:  # that page begins with the zip
                 uri = published_uri(builder, docname, f"{FOLDER}/{self.slug}.zip")
                 download = (
@@ -53,24 +53,24 @@ class Caption:
                     f'<span class="drydock-unseen"> of the example {escape(self.slug)}</span></a>'
                 )
             if repository_links.find_host(builder.config.drydock_repository):
-                # It has no class, which a page of a hundred blocks would weigh.
+                # No class attribute: it would be repeated a hundred times a page.
                 download += f' <a href="#{repository_links.ANCHOR}">did not work?</a>'
         named = " / ".join(part for part in ("" if own else home, file) if part)
-        said = " · ".join(part for part in (named, to_html(self.said)) if part)
-        head = f'<span class="drydock-name">{said}</span> {self.badge.html()}{download}'
+        text = " · ".join(part for part in (named, to_html(self.note)) if part)
+        head = f'<span class="drydock-name">{text}</span> {self.badge.html()}{download}'
         return Markup(f'<p class="drydock-caption">{head}</p>')
 
     def markdown(self, builder: Builder, docname: str) -> str:
-        """Return its text; a block's leads to its file."""
+        """Return it as Markdown; the path of a block's file links to the file."""
         if not self.path:
-            return f"{' · '.join(filter(None, [self.slug, to_text(self.said)]))} {self.badge.text}"
+            return f"{' · '.join(filter(None, [self.slug, to_text(self.note)]))} {self.badge.text}"
         link = path = f"{self.slug}/{self.path}"
         if publishes_files(builder):
             link = f"[{path}]({published_uri(builder, docname, f'{FOLDER}/{path}')})"
-        return " · ".join(filter(None, [link, self.said, self.badge.text]))
+        return " · ".join(filter(None, [link, self.note, self.badge.text]))
 
 
-def _link(uri: str, text: str) -> str:
+def _html_link(uri: str, text: str) -> str:
     return f'<a class="reference internal" href="{escape(uri)}">{escape(text)}</a>'
 
 
@@ -81,15 +81,15 @@ def run_badge(env: BuildEnvironment, example: Example, block: Block | None = Non
     :raises MalformedError: the evidence does not parse.
     """
     run = get_repository(env).evidence(example).run
-    doubt = _doubt(run, example.digest(), block)
+    doubt = _doubt_reason(run, example.digest(), block)
     if run is None or doubt:
         return InlineText(doubt, kind="drydock-badge drydock-doubt")
     bases = ", stand-ins" if run.engine.get("base_images") == "stand-ins" else ""
     return InlineText(f"run on {run.label}{bases} · {run.date}", run.details, "drydock-badge")
 
 
-def _doubt(run: Run | None, digest: str, block: Block | None) -> str:
-    """Return why `run` does not speak for the example with the `digest`, or for the transcript in `block`; else ""."""
+def _doubt_reason(run: Run | None, digest: str, block: Block | None) -> str:
+    """Return why `run` is no evidence for the example with the `digest`, or for the transcript in `block`; else ""."""
     if run is None:
         return "not run yet"
     if run.digest != digest:

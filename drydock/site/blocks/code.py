@@ -1,4 +1,4 @@
-"""The nodes of a block: its caption and its code. Standard nodes that carry their data in attributes."""
+"""Nodes of a block: its caption and its code. Standard nodes carry the data in attributes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def file_block(env: BuildEnvironment, example: Example, path: str, region: str =
     :raises MalformedError: the file, its regions or the evidence do not parse.
     """
     text = example.shown(path, region or None)
-    return _block(
+    return _block_node(
         env, example, Block(example.slug, path, region=region), text, lexer or guess_lexer(path, example.read(path))
     )
 
@@ -45,28 +45,28 @@ def transcript_block(env: BuildEnvironment, example: Example, name: str, steps: 
     block = Block(example.slug, f"transcripts/{name}.console", "transcript", steps=at)
     lines = [shown_lines(step) for step in picked]
     folds = fold.fold_ranges([(len(each), step.status != 0) for each, step in zip(lines, picked, strict=True)])
-    return _block(env, example, block, "\n".join(line for each in lines for line in each), "console", folds)
+    return _block_node(env, example, block, "\n".join(line for each in lines for line in each), "console", folds)
 
 
 def shown_lines(step: Step) -> list[str]:
-    """Return the lines of `step` as a reader sees them; what a command printed is told from what was typed."""
+    """Return the lines of `step` as a reader sees them. The output is shielded: it can look like a prompt."""
     first, *rest = step.command.split("\n")
     output = [shield_line(unescape_line(line)) for line in step.output]
     status = [f"[exit {step.status}]"] if step.status else []
     return [f"$ {first}", *(f"> {line}" for line in rest), *output, *status]
 
 
-def _block(
+def _block_node(
     env: BuildEnvironment, example: Example, block: Block, text: str, lexer: str, folds: Sequence[fold.Range] = ()
 ) -> nodes.Node:
     code = nodes.literal_block(text, text, language=lexer, drydock=vars(block).copy())
-    code["force"] = True  # a lexer that stumbles over a deliberate mistake is no news
+    code["force"] = True  # no warning where a file has a mistake on purpose
     if folds:
         code[fold.KEY] = folds
     caption = Caption(block.slug, block.path, block.region, run_badge(env, example, block))
-    # What a search is to find in a block are commands, and what they print; programs would double its index.
-    unfound = ["no-search"] if block.kind == "file" else []
-    return nodes.container("", defer(caption), code, classes=["drydock-block", f"drydock-{block.kind}", *unfound])
+    # The search index has commands and what they print; files would double it.
+    unsearched = ["no-search"] if block.kind == "file" else []
+    return nodes.container("", defer(caption), code, classes=["drydock-block", f"drydock-{block.kind}", *unsearched])
 
 
 def page_link(env: BuildEnvironment, slug: str, text: str) -> nodes.Node:

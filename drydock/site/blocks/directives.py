@@ -1,4 +1,4 @@
-"""What an author writes on a page: directives for blocks, pictures and lists, and the role for measures."""
+"""Directives for blocks, pictures, and lists, and the role for measures."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ def _split_names(argument: str | None) -> list[str]:
 
 
 class ExampleDirective(SphinxDirective):
-    """A directive that shows something of an example. An author's mistake leaves nothing in its place."""
+    """A directive that shows something of an example. A mistake is a warning, and the page shows nothing there."""
 
     required_arguments = 1
     final_argument_whitespace = True
 
     @final
     def run(self) -> list[nodes.Node]:
-        """Return what `shown` returns; report its errors where the directive stands."""
+        """Return the nodes; report an error where the directive stands."""
         try:
-            return self.shown()
+            return self.make_nodes()
         except (MissingError, MalformedError) as error:
             warn_of(error, self.env, self.get_location())
             return []
 
-    def shown(self) -> list[nodes.Node]:
+    def make_nodes(self) -> list[nodes.Node]:
         """Return the nodes to show.
 
-        :raises MissingError: the directive names something that there is not.
-        :raises MalformedError: what it names does not parse.
+        :raises MissingError: the directive names something that doesn't exist.
+        :raises MalformedError: the thing that it names doesn't parse.
         """
         raise NotImplementedError
 
@@ -74,9 +74,9 @@ class ExampleDirective(SphinxDirective):
 
         :raises MissingError: there is no such example.
         """
-        found = get_repository(self.env).example(slug)
-        get_repository(self.env).depend(self.env, found)
-        return found
+        example = get_repository(self.env).example(slug)
+        get_repository(self.env).depend(self.env, example)
+        return example
 
 
 class FileDirective(ExampleDirective):
@@ -87,7 +87,7 @@ class FileDirective(ExampleDirective):
         "lexer": directives.unchanged_required,
     }
 
-    def shown(self) -> list[nodes.Node]:
+    def make_nodes(self) -> list[nodes.Node]:
         """Return the file's block."""
         example, path = self.split_argument()
         lexer = check_lexer(self.options["lexer"]) if "lexer" in self.options else ""
@@ -99,7 +99,7 @@ class TranscriptDirective(ExampleDirective):
 
     option_spec: ClassVar[dict[str, Callable[[str], list[str]]]] = {"steps": _split_names}
 
-    def shown(self) -> list[nodes.Node]:
+    def make_nodes(self) -> list[nodes.Node]:
         """Return the transcript's block."""
         example, name = self.split_argument()
         return [transcript_block(self.env, example, name, self.options.get("steps", ()))]
@@ -110,20 +110,20 @@ class PictureDirective(ExampleDirective):
 
     option_spec: ClassVar[dict[str, Callable[[str], str]]] = {"caption": directives.unchanged_required}
 
-    def shown(self) -> list[nodes.Node]:
+    def make_nodes(self) -> list[nodes.Node]:
         """Return the picture."""
         slug, _, name = self.arguments[0].partition(":")
         return picture(self.env, self.example(slug.strip()), name.strip(), self.options.get("caption", ""))
 
 
 class ExamplesDirective(ExampleDirective):
-    """``{examples}``: every example with its idea and what was proven of it."""
+    """``{examples}``: every example with its idea and the number of its claims that were upheld."""
 
     required_arguments = 0
 
-    def shown(self) -> list[nodes.Node]:
+    def make_nodes(self) -> list[nodes.Node]:
         """Return a list of the examples, each with a link to its own page."""
-        # The generated index names all examples: the list is made anew when one comes or goes.
+        # The generated index names all examples, so it changes when one is added or removed.
         self.env.note_dependency(f"{FOLDER}/index.md")
         items = [self._item(self.example(slug)) for slug in get_repository(self.env).examples]
         self.env.metadata[self.env.docname][gallery.KEY] = True
@@ -132,10 +132,10 @@ class ExamplesDirective(ExampleDirective):
     def _item(self, example: Example) -> nodes.list_item:
         run = get_repository(self.env).evidence(example).run
         upheld = run.passed_claims if run else 0
-        counted = f"{upheld} {'claim' if upheld == 1 else 'claims'} upheld · "
+        upheld_text = f"{upheld} {'claim' if upheld == 1 else 'claims'} upheld · "
         title = nodes.paragraph("", "", page_link(self.env, example.slug, example.title), classes=["drydock-title"])
         idea = nodes.paragraph("", "", *inline_nodes(example.idea))
-        proof = nodes.paragraph("", counted, classes=["drydock-proof"])
+        proof = nodes.paragraph("", upheld_text, classes=["drydock-proof"])
         download = zip_link(example.slug, "zip", f" of the example {example.slug}")
         proof += [*run_badge(self.env, example).nodes(), nodes.Text(" "), download]
         return nodes.list_item("", title, idea, proof, **{gallery.KEY: example.slug})
@@ -147,7 +147,7 @@ class MeasuredRole(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[system_message]]:
         """Return the measure's value; report an author's mistake where the role stands."""
         try:
-            return self._shown(), []
+            return self._make_nodes(), []
         except (MissingError, MalformedError) as error:
             warn_of(error, self.env, f"{self.env.doc2path(self.env.docname)}:{self._line()}")
             return [], []
@@ -158,7 +158,7 @@ class MeasuredRole(SphinxRole):
         number = next((n for n, line in enumerate(lines[self.lineno - 1 :]) if f"`{self.text}`" in line), 0)
         return self.lineno + number
 
-    def _shown(self) -> list[nodes.Node]:
+    def _make_nodes(self) -> list[nodes.Node]:
         slug, _, name = self.text.partition(":")
         example = get_repository(self.env).example(slug.strip())
         get_repository(self.env).depend(self.env, example)

@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 KEY: Final = "drydock_folds"
-#: A transcript of more lines is folded. On the pages written by hand hardly any is; on those of examples, one in five.
+#: Longer transcripts are folded: hardly any on pages written by hand, one in five on the examples' pages.
 LONG: Final = 32
-#: So many lines are seen at its beginning; at its end it is the last step.
+#: Visible lines at the beginning; at the end, the last step is visible.
 BEGINNING: Final = 14
-#: Fewer lines than these are not worth a click.
+#: Minimum number of lines to fold.
 LEAST: Final = 6
 
 Range = tuple[int, int]
 
 
 def fold_ranges(steps: Sequence[tuple[int, bool]]) -> list[Range]:
-    """Return which lines of a transcript are folded, each range as its first line and the one after its last.
+    """Return the ranges of lines to fold: the first line, and the line after the last.
 
-    :param steps: of each step how many lines it has, and whether it failed.
+    :param steps: the number of lines of each step, and whether it failed.
     """
     if sum(lines for lines, _ in steps) <= LONG:
         return []
-    ranges = groupby(_lines(steps), key=lambda line: line[1])
-    found = [[number for number, _ in group] for folded, group in ranges if folded]
-    return [(group[0], group[-1] + 1) for group in found if len(group) >= LEAST]
+    ranges = groupby(_foldable_lines(steps), key=lambda line: line[1])
+    groups = [[number for number, _ in group] for folded, group in ranges if folded]
+    return [(group[0], group[-1] + 1) for group in groups if len(group) >= LEAST]
 
 
-def _lines(steps: Sequence[tuple[int, bool]]) -> Iterator[tuple[int, bool]]:
-    """Yield the number of each line, and whether it may be folded."""
+def _foldable_lines(steps: Sequence[tuple[int, bool]]) -> Iterator[tuple[int, bool]]:
+    """Yield the number of each line, and whether it can be folded."""
     number = 0
     for index, (lines, failed) in enumerate(steps):
         may = index < len(steps) - 1 and not failed
@@ -52,22 +52,22 @@ def _lines(steps: Sequence[tuple[int, bool]]) -> Iterator[tuple[int, bool]]:
 
 
 def visit_literal_block(translator: HTML5Translator, node: nodes.literal_block) -> None:
-    """Write a block as Sphinx does, and fold what is to be folded."""
+    """Write a block as Sphinx does, and fold its ranges."""
     try:
         HTML5Translator.visit_literal_block(translator, node)
     except nodes.SkipNode:
         if KEY in node and publishes_files(translator.builder):
-            translator.body[-1] = _folded(translator.body[-1], node[KEY])
+            translator.body[-1] = _fold_html(translator.body[-1], node[KEY])
         raise
 
 
-def _folded(html: str, ranges: Iterable[Range]) -> str:
-    """Return a block with `ranges` of its lines folded. Pygments closes in each line what it opens there."""
+def _fold_html(html: str, ranges: Iterable[Range]) -> str:
+    """Return a block with `ranges` of its lines folded. Pygments closes each mark in the line that opens it."""
     head, _, rest = html.partition("<pre>")
     code, _, tail = rest.partition("</pre>")
     lines = re.findall(r"[^\n]*\n|[^\n]+", code)
     for start, stop in reversed(list(ranges)):
-        more = f"{stop - start} more lines"  # no text of the block, which is what the button copies
+        more = f"{stop - start} more lines"  # an attribute: the copy button copies text
         lines[start:stop] = [
             f'<label class="drydock-fold" data-more="{more}"><input type="checkbox" aria-label="{more}"></label>',
             f'<span class="drydock-rest" hidden="until-found">{"".join(lines[start:stop])}</span>',

@@ -1,6 +1,6 @@
-"""Terms of the glossary where a page uses them: the word opens the first sentence that the glossary has on it.
+"""Popovers for the terms of the glossary: a term on another page opens the first sentence of its definition.
 
-It is a button and a popover, which need no script, and which keyboard and touch open as a pointer does.
+A button and a popover need no script, and open by keyboard, touch, and pointer.
 """
 
 from __future__ import annotations
@@ -20,72 +20,72 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
-#: What a page says of terms, and whether it uses those of another one.
-TOLD, USES = "drydock_terms", "drydock_uses_terms"
+#: Keys of a page's metadata: the sentences on the terms that it defines, and whether it uses terms.
+DEFINES, USES = "drydock_terms", "drydock_uses_terms"
 _OPEN = '<button type="button" popovertarget="{}" popovertargetaction="show">'
 _POPOVER = '<span popover id="{}">{} <a class="reference internal" href="{}">Glossary</a></span>'
 
 
-def read(app: Sphinx, doctree: nodes.document) -> None:
-    """Keep the first sentence on each term of a page that was just read, and whether the page uses terms."""
-    kept = app.env.metadata[app.env.docname]
-    items = [item for found in doctree.findall(addnodes.glossary) for item in found.findall(nodes.definition_list_item)]
+def read_terms(app: Sphinx, doctree: nodes.document) -> None:
+    """Keep the first sentence on each term that a page defines, and whether the page uses terms."""
+    metadata = app.env.metadata[app.env.docname]
+    items = [item for terms in doctree.findall(addnodes.glossary) for item in terms.findall(nodes.definition_list_item)]
     if items:
-        kept[TOLD] = {each: sentence(item) for item in items for each in _ids(item)}
-    if any(each.get("reftype") == "term" for each in doctree.findall(addnodes.pending_xref)):
-        kept[USES] = True
+        metadata[DEFINES] = {term: first_sentence(item) for item in items for term in _term_ids(item)}
+    if any(link.get("reftype") == "term" for link in doctree.findall(addnodes.pending_xref)):
+        metadata[USES] = True
 
 
-def _ids(item: nodes.definition_list_item) -> Iterator[str]:
+def _term_ids(item: nodes.definition_list_item) -> Iterator[str]:
     for term in item.findall(nodes.term):
         yield from term["ids"]
 
 
-def sentence(item: nodes.definition_list_item) -> str:
-    """Return the first sentence on a term, without the page that it ends with."""
-    said = " ".join(item.children[-1].astext().split())
-    first = re.split(r"(?<=[^.]\.) |; see ", said, maxsplit=1)[0]
+def first_sentence(item: nodes.definition_list_item) -> str:
+    """Return the first sentence of a definition, without the page that it refers to at its end."""
+    text = " ".join(item.children[-1].astext().split())
+    first = re.split(r"(?<=[^.]\.) |; see ", text, maxsplit=1)[0]
     return f"{first.removesuffix('.')}."
 
 
-def changed(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """Return the pages that use terms, to be written anew, if the glossary says now what it did not say before."""
-    told = {name: kept[TOLD] for name, kept in env.metadata.items() if TOLD in kept}
-    if vars(env).get(TOLD) == told:
+def changed_pages(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Return the pages that use terms, to be written again, if a definition changed."""
+    sentences = {name: metadata[DEFINES] for name, metadata in env.metadata.items() if DEFINES in metadata}
+    if vars(env).get(DEFINES) == sentences:
         return []
-    vars(env)[TOLD] = told
-    return [name for name, kept in env.metadata.items() if USES in kept]
+    vars(env)[DEFINES] = sentences
+    return [name for name, metadata in env.metadata.items() if USES in metadata]
 
 
-def show(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Make the links of a page to terms that another page explains open what that says."""
+def link_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Replace links to terms that another page defines with popovers."""
     if not publishes_files(app.builder) or USES not in app.env.metadata[docname]:
         return
-    told = {
-        f"{app.builder.get_relative_uri(docname, name)}#{each}": said
-        for name, kept in app.env.metadata.items()
-        for each, said in kept.get(TOLD, {}).items()
+    sentences = {
+        f"{app.builder.get_relative_uri(docname, name)}#{term}": sentence
+        for name, metadata in app.env.metadata.items()
+        for term, sentence in metadata.get(DEFINES, {}).items()
     }
-    links = [link for link in doctree.findall(nodes.reference) if link.get("refuri") in told and _is_term(link)]
+    links = [link for link in doctree.findall(nodes.reference) if link.get("refuri") in sentences and _is_term(link)]
     for number, link in enumerate(links, start=1):
-        link.replace_self(_opening(link, told[link["refuri"]], f"told-{number}"))
+        link.replace_self(_popover_nodes(link, sentences[link["refuri"]], f"told-{number}"))
 
 
 def _is_term(link: nodes.reference) -> bool:
-    return any("std-term" in each["classes"] for each in link.findall(nodes.inline))
+    return any("std-term" in inline["classes"] for inline in link.findall(nodes.inline))
 
 
-def _opening(link: nodes.reference, said: str, unique: str) -> nodes.inline:
-    word = [child for each in link.children for child in each.children]
-    popover = nodes.raw("", Markup(_POPOVER).format(unique, said, link["refuri"]), format="html")
-    # A search is to find the pages that tell of it, and not those that use the word.
-    unfound = nodes.inline("", "", popover, classes=["no-search"])
-    begin, end = (nodes.raw("", text, format="html") for text in (_OPEN.format(unique), "</button>"))
-    return nodes.inline("", "", begin, *word, end, unfound, classes=["drydock-term"])
+def _popover_nodes(link: nodes.reference, sentence: str, popover_id: str) -> nodes.inline:
+    term = [child for inline in link.children for child in inline.children]
+    popover = nodes.raw("", Markup(_POPOVER).format(popover_id, sentence, link["refuri"]), format="html")
+    # A search has to find the page that defines the term, not those that use it.
+    unsearched = nodes.inline("", "", popover, classes=["no-search"])
+    begin, end = (nodes.raw("", text, format="html") for text in (_OPEN.format(popover_id), "</button>"))
+    return nodes.inline("", "", begin, *term, end, unsearched, classes=["drydock-term"])
 
 
 def setup(app: Sphinx) -> None:
     """Collect the glossary's sentences, and show them where a page uses a term."""
-    app.connect("doctree-read", read)
-    app.connect("env-updated", changed)
-    app.connect("doctree-resolved", show, priority=700)  # Markdown, at 600, has the links
+    app.connect("doctree-read", read_terms)
+    app.connect("env-updated", changed_pages)
+    app.connect("doctree-resolved", link_terms, priority=700)  # Markdown, at 600, has the links

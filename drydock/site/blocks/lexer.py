@@ -84,17 +84,17 @@ class ConsoleLexer(Lexer):
         command: list[str] = []
         for line in re.findall(r"[^\n]*\n", text):
             if command and not line.startswith("> "):
-                yield from _command(command)
+                yield from _command_tokens(command)
                 command = []
             if line.startswith("$ ") or command:
                 command.append(line)
             else:
                 status = re.fullmatch(r"\[exit \d+\]\n", line)
                 yield 0, Generic.Error if status else Generic.Output, line.removeprefix(SHIELD)
-        yield from _command(command)
+        yield from _command_tokens(command)
 
 
-def _command(lines: list[str]) -> Tokens:
+def _command_tokens(lines: list[str]) -> Tokens:
     code, prompts = "", []
     for line in lines:
         prompts.append((len(code), [(0, Generic.Prompt, line[:2])]))

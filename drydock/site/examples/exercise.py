@@ -26,7 +26,7 @@ class ExerciseDirective(ExampleDirective):
 
     required_arguments = 0
 
-    def shown(self) -> list[nodes.Node]:
+    def make_nodes(self) -> list[nodes.Node]:
         """Return the exercise of the page."""
         top = get_repository(self.env).top
         for path in (top / expectations.FOLDER).glob("*.toml"):
@@ -36,24 +36,24 @@ class ExerciseDirective(ExampleDirective):
         if slug is None:
             raise MissingError(f"no example has an exercise for {self.env.docname}")
         self.example(slug)
-        link = nodes.inline("", f"{slug}-exercise.zip", drydock_target=_zip(slug), drydock_download=True)
+        link = nodes.inline("", f"{slug}-exercise.zip", drydock_target=_zip_path(slug), drydock_download=True)
         get = nodes.paragraph("", "The files, with the fault in them: ")
-        get += [link, nodes.Text(". In a copy of this site's repository, "), _command("begin", slug)]
-        get += [nodes.Text(" unpacks them, and "), _command("check", slug)]
+        get += [link, nodes.Text(". In a copy of this site's repository, "), _command_literal("begin", slug)]
+        get += [nodes.Text(" unpacks them, and "), _command_literal("check", slug)]
         get += nodes.Text(" runs the claims of the example against your folder and says which of them hold.")
         task = nodes.paragraph("", "", *inline_nodes(known[slug].task))
         return [nodes.container("", task, get, classes=["drydock-exercise"])]
 
 
-def _command(action: str, slug: str) -> nodes.literal:
+def _command_literal(action: str, slug: str) -> nodes.literal:
     return nodes.literal("", f"nox -s exercise -- {action} {slug} FOLDER")
 
 
-def _zip(slug: str) -> str:
+def _zip_path(slug: str) -> str:
     return f"{FOLDER}/{slug}-exercise.zip"
 
 
-def publish(app: Sphinx, exception: Exception | None) -> None:
+def publish_exercises(app: Sphinx, exception: Exception | None) -> None:
     """Write the files of each exercise beside the pages, after those of the examples."""
     if exception is not None or not publishes_files(app.builder):
         return
@@ -65,7 +65,7 @@ def publish(app: Sphinx, exception: Exception | None) -> None:
                 with tempfile.TemporaryDirectory() as scratch:
                     copy = Example(example.copy_to(Path(scratch)))
                     exercises.place_fault(exercise, copy)
-                    (app.outdir / _zip(slug)).write_bytes(copy.zip())
+                    (app.outdir / _zip_path(slug)).write_bytes(copy.zip())
     except MalformedError as error:
         warn(Subtype.MALFORMED, error.problem, error.path)
 
@@ -73,4 +73,4 @@ def publish(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Add the directive, and publish the exercises' files."""
     app.add_directive("exercise", ExerciseDirective)
-    app.connect("build-finished", publish, priority=600)  # at 500 the folder is emptied for the examples
+    app.connect("build-finished", publish_exercises, priority=600)  # at 500 the folder is emptied for the examples

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 #: Marks the list of examples until all pages are read, and an item with its slug.
 KEY = "drydock_gallery"
-#: Folders of pages that tell of something; the others list what is told elsewhere.
-TELLING = ("tutorials/", "concepts/", "how-to/")
+#: Sections whose pages teach; reference pages only list.
+TEACHING = ("tutorials/", "concepts/", "how-to/")
 
-#: Shown where scripts run; without them all topics are there as lists.
+#: Shown where scripts run; without them, all topics are lists.
 FILTER = """<search class="drydock-filter">
 <label>Filter <input type="search" placeholder="a word, such as secret"></label>
 <label>Topic <select><option value="">all</option></select></label>
@@ -27,8 +27,8 @@ FILTER = """<search class="drydock-filter">
 </search>"""
 
 
-def regrouped(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """Return the pages with the list, to be written anew, if an example is now told of elsewhere than before."""
+def regrouped_pages(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Return the pages with the list, to be written again, if an example moved to another topic."""
     homes = home_pages(env)
     if vars(env).get(KEY) == homes:
         return []
@@ -36,21 +36,21 @@ def regrouped(app: Sphinx, env: BuildEnvironment) -> list[str]:
     return [name for name in env.found_docs if KEY in env.metadata[name]]
 
 
-def show(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+def group_examples(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Group the list by topics: the page that shows most of an example."""
     for node in list(doctree.findall(nodes.bullet_list)):
         if KEY in node:
-            node.replace_self(_grouped(app, node, docname))
+            node.replace_self(_topic_groups(app, node, docname))
 
 
-def _grouped(app: Sphinx, listed: nodes.bullet_list, docname: str) -> list[nodes.Node]:
+def _topic_groups(app: Sphinx, listed: nodes.bullet_list, docname: str) -> list[nodes.Node]:
     env, homes = app.env, home_pages(app.env)
     groups: dict[str, list[nodes.Node]] = {}
     for item in listed.children:
         assert isinstance(item, nodes.list_item)
         groups.setdefault(homes.get(item[KEY], ""), []).append(item)
     order = [*_in_order(env), ""]
-    found: list[nodes.Node] = [nodes.raw("", FILTER, format="html")] if publishes_files(app.builder) else []
+    topics: list[nodes.Node] = [nodes.raw("", FILTER, format="html")] if publishes_files(app.builder) else []
     for page in sorted(groups, key=order.index):
         title = env.titles[page].astext() if page else "Others"
         uri = app.builder.get_relative_uri(docname, page) if page else ""
@@ -58,21 +58,21 @@ def _grouped(app: Sphinx, listed: nodes.bullet_list, docname: str) -> list[nodes
         group = nodes.container(classes=["drydock-topic"])
         group += nodes.paragraph("", "", name, classes=["drydock-topic-name"])
         group += nodes.bullet_list("", *groups[page], classes=["drydock-examples"])
-        found.append(group)
-    return found
+        topics.append(group)
+    return topics
 
 
 def home_pages(env: BuildEnvironment) -> dict[str, str]:
-    """Return for each example the page that shows most of it, of those that tell of something if there is one."""
+    """Return for each example the page that shows most of it; a page that teaches wins."""
     shown = Counter((block.slug, name) for name in _in_order(env) for block in all_pages(env)[name].blocks)
     homes: dict[str, str] = {}
-    for (slug, name), _ in sorted(shown.items(), key=lambda each: (each[0][1].startswith(TELLING), each[1])):
+    for (slug, name), _ in sorted(shown.items(), key=lambda item: (item[0][1].startswith(TEACHING), item[1])):
         homes[slug] = name  # the best comes last
     return homes
 
 
 def _in_order(env: BuildEnvironment) -> list[str]:
-    """Return the pages that authors wrote, in the order of the contents; those that are in none come last."""
+    """Return the pages that authors wrote, in the order of the contents; pages outside the contents come last."""
     written = [name for name in all_pages(env) if not is_generated(name)]
     included = env.toctree_includes.get(env.config.root_doc, [])
     return sorted(written, key=lambda name: (included.index(name) if name in included else len(included), name))
@@ -80,5 +80,5 @@ def _in_order(env: BuildEnvironment) -> list[str]:
 
 def setup(app: Sphinx) -> None:
     """Group the list of examples when all pages are read."""
-    app.connect("env-updated", regrouped)
-    app.connect("doctree-resolved", show)
+    app.connect("env-updated", regrouped_pages)
+    app.connect("doctree-resolved", group_examples)

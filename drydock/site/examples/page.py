@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 
     from sphinx.application import Sphinx
 
-#: What is said of a claim that passed, failed, or was skipped.
+#: Texts of the outcomes of a claim.
 MARKS = {"passed": "✓ upheld", "failed": "✗ failed", "skipped": "skipped"}
 
 
 class ExamplePageDirective(ExampleDirective):
-    """``{example-page} slug``: all there is to say of an example."""
+    """``{example-page} slug``: the whole page of an example."""
 
-    def shown(self) -> list[nodes.Node]:
-        """Return the example's idea, and a section for each of the rest that there is something to say of."""
+    def make_nodes(self) -> list[nodes.Node]:
+        """Return the example's idea, and a section for each part that it has."""
         example = self.example(self.arguments[0])
         runs = list(get_repository(self.env).current_runs(example).values())
         outdated = [run for run in get_repository(self.env).evidence(example).runs.values() if run not in runs]
         sections = {
             "Get it": _way_to_get(example),
-            "Files": [_tree(example), *self._files(example)],
+            "Files": [_file_tree(example), *self._files(example)],
             "Transcripts": self._blocks(lambda name: transcript_block(self.env, example, name), example.transcripts),
-            "Claims": [*claims_table(runs), *_outdated(outdated), *_source(example)],
+            "Claims": [*claims_table(runs), *_outdated_note(outdated), *_test_link(example)],
             "Measures": measures_table(runs),
         }
         idea = nodes.paragraph("", "", *inline_nodes(example.idea))
@@ -50,7 +50,7 @@ class ExamplePageDirective(ExampleDirective):
 
     def _section(self, title: str, body: list[nodes.Node]) -> nodes.section:
         section = nodes.section("", nodes.title("", title), *body, names=[nodes.fully_normalize_name(title)])
-        # A search is to find the pages that tell of it, and this page by its idea; the index has half the weight.
+        # The search finds this page by its idea; without the sections, its index has half the weight.
         section["classes"].append("no-search")
         self.state.document.note_implicit_target(section, section)
         return section
@@ -65,7 +65,7 @@ class ExamplePageDirective(ExampleDirective):
 
 
 def _if_text(block: Callable[[str], nodes.Node], name: str) -> Iterator[nodes.Node]:
-    """Return the file's block, unless it is not text; a fault in a file that is to be text is reported by `checks`."""
+    """Yield the file's block if the file is text; the checks report a text file with a fault."""
     try:
         yield block(name)
     except MalformedError:
@@ -84,55 +84,55 @@ def _way_to_get(example: Example) -> list[nodes.Node]:
     return [link, proof]
 
 
-def _tree(example: Example) -> nodes.bullet_list:
-    return _branch(example, [name.split("/") for name in example.files], ())
+def _file_tree(example: Example) -> nodes.bullet_list:
+    return _tree_branch(example, [name.split("/") for name in example.files], ())
 
 
-def _branch(example: Example, names: list[list[str]], above: tuple[str, ...]) -> nodes.bullet_list:
+def _tree_branch(example: Example, names: list[list[str]], above: tuple[str, ...]) -> nodes.bullet_list:
     """Return the files `names` (as parts of their paths, below the folder `above`) as a list with a list per folder."""
     branch = nodes.bullet_list("", classes=["drydock-tree"])
     for first, group in groupby(names, key=lambda parts: parts[0]):
         below = [rest for _, *rest in group]
         if below == [[]]:
-            branch += nodes.list_item("", _leaf(example, "/".join((*above, first))))
+            branch += nodes.list_item("", _tree_leaf(example, "/".join((*above, first))))
         else:
             folder = nodes.paragraph("", "", nodes.literal("", f"{first}/"))
-            branch += nodes.list_item("", folder, _branch(example, below, (*above, first)))
+            branch += nodes.list_item("", folder, _tree_branch(example, below, (*above, first)))
     return branch
 
 
-def _leaf(example: Example, path: str) -> nodes.paragraph:
+def _tree_leaf(example: Example, path: str) -> nodes.paragraph:
     link = published_link(example.slug, path, "")
     link += nodes.literal("", path.rpartition("/")[2])
     return nodes.paragraph("", "", link, nodes.Text(f" {units.format_size(example.path(path).stat().st_size)}"))
 
 
 def claims_table(runs: list[Run]) -> list[nodes.Node]:
-    """Return a table of the claims of all `runs`, with a column per engine that says whether it upheld them."""
+    """Return a table of the claims of all `runs`, with a column per engine for their outcomes."""
     tests = dict.fromkeys(test for run in runs for test in run.claims)
     if not tests:
         return []
-    body = [[_sentence(test, runs), *(_mark(run.claims.get(test)) for run in runs)] for test in tests]
+    body = [[_claim_sentence(test, runs), *(_outcome_mark(run.claims.get(test)) for run in runs)] for test in tests]
     return [text_table(["Claim", *(f"{run.heading} · {run.date}" for run in runs)], body, "drydock-claims")]
 
 
-def _source(example: Example) -> list[nodes.Node]:
+def _test_link(example: Example) -> list[nodes.Node]:
     if not has_public_test(example):
         return []
-    told = "Each claim is the docstring of a test that asserts it: "
-    return [nodes.paragraph("", "", nodes.Text(told), source_of_test(example), nodes.Text("."))]
+    text = "Each claim is the docstring of a test that asserts it: "
+    return [nodes.paragraph("", "", nodes.Text(text), source_of_test(example), nodes.Text("."))]
 
 
-def _outdated(runs: list[Run]) -> list[nodes.Node]:
+def _outdated_note(runs: list[Run]) -> list[nodes.Node]:
     names = ", ".join(run.heading for run in runs)
     return [nodes.paragraph("", f"Not verified since the last change: {names}.")] if runs else []
 
 
-def _sentence(test: str, runs: list[Run]) -> InlineText:
+def _claim_sentence(test: str, runs: list[Run]) -> InlineText:
     return InlineText(next(run.claims[test].sentence for run in runs if test in run.claims))
 
 
-def _mark(claim: Claim | None) -> InlineText:
+def _outcome_mark(claim: Claim | None) -> InlineText:
     if claim is None:
         return InlineText("not asked")
     reason = f": {claim.reason}" if claim.reason else ""
@@ -144,11 +144,11 @@ def measures_table(runs: list[Run]) -> list[nodes.Node]:
     names = sorted({name for run in runs for name in run.measures})
     if not names:
         return []
-    body = [[InlineText(name), *(_value(run.measures.get(name), run) for run in runs)] for name in names]
+    body = [[InlineText(name), *(_measure_cell(run.measures.get(name), run) for run in runs)] for name in names]
     return [text_table(["Measure", *(f"{run.heading} · {run.date}" for run in runs)], body, "drydock-measures")]
 
 
-def _value(measure: Measure | None, run: Run) -> InlineText:
+def _measure_cell(measure: Measure | None, run: Run) -> InlineText:
     return (
         InlineText(units.format_measure(measure), f"measured on {run.details}") if measure else InlineText("not taken")
     )

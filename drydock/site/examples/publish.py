@@ -1,4 +1,4 @@
-"""Every example's files and zip beside the pages, and the links that lead to them."""
+"""Files and zips of the examples, published next to the pages, and links to them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TESTS = "_tests"
 
 
 def published_link(slug: str, path: str, text: str) -> nodes.inline:
-    """Return a link to the example's file `path`; it becomes one where the builder publishes files."""
+    """Return a link to the example's file `path`, where the builder publishes files; else its text."""
     return nodes.inline("", text, drydock_target=f"{FOLDER}/{slug}/{path}")
 
 
@@ -43,7 +43,7 @@ def source_of_test(example: Example) -> nodes.inline:
 def zip_link(slug: str, text: str, unseen: str = "") -> nodes.inline:
     """Return a link to the example's zip; it is dropped where the builder publishes no files.
 
-    :param unseen: goes on from `text` for those who hear the page, and hear all its links alike.
+    :param unseen: text for screen readers, which tells equal links apart.
     """
     link = nodes.inline("", text, drydock_target=f"{FOLDER}/{slug}.zip", drydock_download=True)
     if unseen:
@@ -57,15 +57,15 @@ def publishes_files(builder: Builder) -> bool:
 
 
 def link_published(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Make the links of one page lead to the published files, or take them out where there are none."""
-    for each in [node for node in doctree.findall(nodes.inline) if "drydock_target" in node]:
+    """Link the published files from one page, or remove the downloads where the builder publishes none."""
+    for link in [node for node in doctree.findall(nodes.inline) if "drydock_target" in node]:
         if publishes_files(app.builder):
-            each.replace_self(_linked(app.builder, docname, each))
-        elif "drydock_download" in each:
-            each.parent.remove(each)
+            link.replace_self(_link_node(app.builder, docname, link))
+        elif "drydock_download" in link:
+            link.parent.remove(link)
 
 
-def _linked(builder: Builder, docname: str, node: nodes.inline) -> nodes.Node:
+def _link_node(builder: Builder, docname: str, node: nodes.inline) -> nodes.Node:
     uri = published_uri(builder, docname, node["drydock_target"])
     if "drydock_download" in node:
         return addnodes.download_reference("", "", *node.children, refuri=uri, classes=["drydock-zip"])
@@ -73,12 +73,12 @@ def _linked(builder: Builder, docname: str, node: nodes.inline) -> nodes.Node:
 
 
 def published_uri(builder: Builder, docname: str, path: str) -> str:
-    """Return where the published file `path` is, as the page `docname` has to link it."""
+    """Return the address of the published file `path`, relative to the page `docname`."""
     return quote(relative_uri(builder.get_target_uri(docname), path))
 
 
 def publish_examples(app: Sphinx, exception: Exception | None) -> None:
-    """Write every example's files and zip into the output directory, in the place of what an earlier build left."""
+    """Write every example's files and zip into the output directory, which replace those of an earlier build."""
     if exception is not None or not publishes_files(app.builder):
         return
     folder = app.outdir / FOLDER

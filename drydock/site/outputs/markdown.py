@@ -13,7 +13,7 @@ from sphinx_design.tabs import sd_tab_label
 
 from drydock.site.examples.publish import published_uri, publishes_files
 from drydock.site.render.deferred import KEY, Deferred
-from drydock.site.render.inline import backticked
+from drydock.site.render.inline import code_span
 from drydock.site.render.tables import markdown_table
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Page:
         if isinstance(node, _SILENT):
             return ""
         if isinstance(node, nodes.literal):
-            return backticked(node.astext())
+            return code_span(node.astext())
         if isinstance(node, nodes.reference) and "refuri" in node:
             return f"[{self._words(node)}]({_uri(node)})"
         if isinstance(node, nodes.inline) and "drydock_target" in node:

@@ -1,7 +1,7 @@
-"""Parts of a page that are made when it is written, each from one node that carries its data until then.
+"""Placeholders that are rendered when a page is written, so that doctrees stay small.
 
-A page has hundreds of captions and rows of evidence. As standard nodes they would be most of the nodes of the site, and
-each node costs a build dozens of visits.
+A page has hundreds of captions and rows of evidence. As standard nodes, they would be most of the site's nodes, and a
+build visits each node dozens of times.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.builders import Builder
 
-KEY: Final = "drydock_late"
+KEY: Final = "drydock_deferred"
 
 
 class Deferred(Protocol):
-    """What is shown in the place of a node. It is kept with the page, so it has to be picklable."""
+    """A part that replaces its placeholder. It is pickled with the page."""
 
     def html(self, builder: Builder, docname: str) -> Markup:
-        """Return it as HTML on the page `docname`, with links to what `builder` has."""
+        """Return it as HTML for the page `docname`."""
 
     def markdown(self, builder: Builder, docname: str) -> str:
         """Return it as Markdown for the page `docname`; other formats show this text."""
 
 
 def defer(part: Deferred) -> nodes.container:
-    """Return a node that holds the place of `part`."""
+    """Return a placeholder for `part`."""
     return nodes.container("", **{KEY: part})
 
 
 def render_deferred(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Put the parts of one page where their places were held."""
+    """Replace the placeholders of one page."""
     for node in [node for node in doctree.findall(nodes.container) if KEY in node]:
         part: Deferred = node[KEY]
         if app.builder.format == "html":
@@ -53,7 +53,7 @@ def _text_nodes(text: str) -> list[nodes.Node]:
 def drop_tooltips(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Leave the text of tooltips out of formats that would print it in the middle of a sentence."""
     if app.builder.format != "html":
-        for node in [node for node in doctree.findall(nodes.abbreviation) if "drydock_told" in node]:
+        for node in [node for node in doctree.findall(nodes.abbreviation) if "drydock_tooltip" in node]:
             node.replace_self(nodes.inline("", node.astext()))
 
 

@@ -1,4 +1,4 @@
-"""Tables: of sentences, as the evidence has them by the hundred, and of nodes, where links are in them."""
+"""Tables of sentences, rendered late, and tables of nodes, which can hold links."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TableData:
 
     def html(self, builder: Builder, docname: str) -> Markup:
         """Return it as HTML."""
-        # Spaces between the cells: the index of the search takes tags out, and words would run together.
+        # Spaces between the cells keep words apart: the search index removes tags.
         head = " ".join(f'<th class="head"><p>{to_html(text)}</p></th>' for text in self.head)
         body = "\n".join(f"<tr>{' '.join(self._cells(row))}</tr>" for row in self.rows)
         kind = escape(self.kind)
@@ -43,7 +43,7 @@ class TableData:
         )
 
     def _cells(self, row: tuple[InlineText, ...]) -> list[str]:
-        cells = [f"<td><p>{said.html()}</p></td>" for said in row]
+        cells = [f"<td><p>{cell.html()}</p></td>" for cell in row]
         if self.stub:
             cells[0] = f'<th class="stub"><p>{row[0].html()}</p></th>'
         return cells
@@ -51,7 +51,7 @@ class TableData:
     def markdown(self, builder: Builder, docname: str) -> str:
         """Return it as Markdown."""
         return markdown_table(
-            [list(map(to_markdown, self.head)), *([to_markdown(said.text) for said in row] for row in self.rows)]
+            [list(map(to_markdown, self.head)), *([to_markdown(cell.text) for cell in row] for row in self.rows)]
         )
 
 
@@ -76,19 +76,19 @@ def node_table(head: Sequence[str], body: Sequence[Sequence[Cell]], *classes: st
 
     :param stub: the first cell of each row is its heading.
     """
-    widths = [_width(column) for column in zip(*body, strict=True)]
+    widths = [_column_width(column) for column in zip(*body, strict=True)]
     group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in widths), cols=len(head))
     if stub:
         next(iter(group.findall(nodes.colspec)))["stub"] = 1
-    group += nodes.thead("", _row([inline_nodes(text) for text in head]))
-    group += nodes.tbody("", *map(_row, body))
+    group += nodes.thead("", _table_row([inline_nodes(text) for text in head]))
+    group += nodes.tbody("", *map(_table_row, body))
     return nodes.table("", group, classes=["colwidths-auto", *classes])
 
 
-def _row(cells: Sequence[Cell]) -> nodes.row:
+def _table_row(cells: Sequence[Cell]) -> nodes.row:
     return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells))
 
 
-def _width(column: Sequence[Cell]) -> int:
-    """Return the width of a column in characters, for the builders that set text in columns of their own making."""
+def _column_width(column: Sequence[Cell]) -> int:
+    """Return the width of a column in characters, for text builders."""
     return min(60, max(18, *(sum(len(node.astext()) for node in cell) for cell in column)))

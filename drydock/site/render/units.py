@@ -1,4 +1,4 @@
-"""Measures as a reader wants them: rounded to what they are good for, with a unit."""
+"""Measures with a unit, rounded to their precision."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class ClaimsDirective(ExampleDirective):
 
     required_arguments = 0
 
-    def shown(self) -> list[nodes.Node]:
+    def make_nodes(self) -> list[nodes.Node]:
         """Return a sentence with their count, and a list of them for each example."""
         known = get_repository(self.env)
         runs = {example: known.current_runs(example) for example in map(known.example, current_page(self.env).examples)}

@@ -29,7 +29,7 @@ class CompatibilityDirective(ExampleDirective):
 
     required_arguments = 0
 
-    def shown(self) -> list[nodes.Node]:
+    def make_nodes(self) -> list[nodes.Node]:
         """Return the table and a section for each engine; nothing where nothing was recorded."""
         self.env.note_dependency(f"{FOLDER}/index.md")
         runs = {example: self._runs(example) for example in map(self.example, get_repository(self.env).examples)}

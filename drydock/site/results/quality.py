@@ -26,7 +26,7 @@ class MutantsDirective(ExampleDirective):
 
     required_arguments = 0
 
-    def shown(self) -> list[nodes.Node]:
+    def make_nodes(self) -> list[nodes.Node]:
         """Return the table, with its totals as the last row; nothing if no score is current."""
         repository = get_repository(self.env)
         top = repository.top

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class VersionsDirective(ExampleDirective):
     """``{versions} bases`` or ``{versions} programs``: a table of what is current."""
 
-    def shown(self) -> list[nodes.Node]:
+    def make_nodes(self) -> list[nodes.Node]:
         """Return the table."""
         top = get_repository(self.env).top
         self.env.note_dependency(top / VERSIONS_FILE)
