@@ -209,6 +209,7 @@ def test_an_interrupted_recording_saves_nothing(run):
 def _holds(top):
     """Write a test of the harness that is tried for an example."""
     (top / "tests/harness").mkdir()
+    (top / "tests/harness/conftest.py").touch()  # then pytest calls hooks without the plugins of other folders
     (top / "tests/harness/test_holds.py").write_text(
         'import pytest\n\n@pytest.mark.parametrize("slug", ["thanks"])\ndef test_holds(slug):\n    """It holds."""\n'
     )
