@@ -38,7 +38,7 @@ class Example:
 
     @property
     def slug(self) -> str:
-        """The folder's name, which also starts the name of everything the example makes on an engine."""
+        """The folder's name. Names of the example's images, containers, networks and volumes start with it."""
         return self.root.name
 
     @property
@@ -61,7 +61,7 @@ class Example:
 
     @property
     def idea(self) -> str:
-        """The first paragraph of the example's README: its idea, in one or two sentences."""
+        """The first paragraph of the README: the example's idea, in one or two sentences."""
         return self._readme[1]
 
     @property
@@ -77,9 +77,9 @@ class Example:
         return title, " ".join(idea.split())
 
     def path(self, name: str) -> Path:
-        """Return the path of the example's file `name`. This is the only place that resolves a name.
+        """Return the path of the example's file `name`. All names are resolved here.
 
-        :raises MissingError: the example has no such file. Files of others are not read to find that out.
+        :raises MissingError: `name` isn't one of :attr:`files`.
         """
         if name not in self.files:
             raise MissingError(f"no file {name!r} in the example {self.slug}{did_you_mean(name, self.files)}")
@@ -143,7 +143,7 @@ class Example:
 
     @property
     def test(self) -> Path:
-        """The place of the example's test."""
+        """The path of the example's test."""
         return self.root.parent.parent / "tests" / "examples" / f"test_{self.slug.replace('-', '_')}.py"
 
     def digest(self, *, readme: bool = True) -> str:
@@ -181,7 +181,7 @@ class Example:
         return buffer.getvalue()
 
     def copy_to(self, folder: Path) -> Path:
-        """Copy the example's files to `folder`/slug and return that place: what a reader copies is what is tested."""
+        """Copy the example's files to `folder`/slug and return that path. Tests run in such copies, as readers do."""
         target = folder / self.slug
         for name in self.files:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -193,7 +193,7 @@ class Example:
 
 
 def without_step_names(transcript: bytes) -> bytes:
-    """Return a transcript without the names of its steps: with others, or none, it runs in the same way."""
+    """Return a transcript without the names of its steps, which don't change a run."""
     lines = transcript.splitlines(keepends=True)
     return b"".join(line for line in lines if not line.startswith(b"#% name "))
 
@@ -228,15 +228,15 @@ def open_example(root: Path) -> Example:
     return example
 
 
-def pick_examples(slugs: Sequence[str], known: Mapping[str, Example]) -> list[Example]:
-    """Return the examples named by `slugs`, or all when none is named.
+def pick_examples(slugs: Sequence[str], examples: Mapping[str, Example]) -> list[Example]:
+    """Return the examples with these slugs, or all of them if there are no slugs.
 
-    :raises MissingError: an unknown slug; the message lists the known ones, nearest first.
+    :raises MissingError: an unknown slug; the message lists the others, most similar first.
     """
     for slug in slugs:
-        if slug not in known:
-            raise MissingError(f"no example {slug!r}{did_you_mean(slug, known)}")
-    return [known[slug] for slug in slugs] if slugs else list(known.values())
+        if slug not in examples:
+            raise MissingError(f"no example {slug!r}{did_you_mean(slug, examples)}")
+    return [examples[slug] for slug in slugs] if slugs else list(examples.values())
 
 
 def _walk(folder: Path, root: Path) -> Iterator[str]:

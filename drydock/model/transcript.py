@@ -31,8 +31,8 @@ from typing import Any
 from drydock.errors import MalformedError, MissingError, did_you_mean
 from drydock.model.characters import check_characters
 
-#: Placeholder -> what it stands for, as a regular expression without groups. Each is visible on the page. None is
-#: open-ended: it is looked for at each place of a line, and that takes linear time only if no place takes long.
+#: Placeholder -> regular expression without groups. Pages show the placeholders. No expression is open-ended, because a
+#: search tries it at each position of a line.
 REDACTIONS = {
     "id": r"[0-9a-f]{64}|[0-9a-f]{12}",
     "digest": r"sha256:[0-9a-f]{64}",
@@ -47,15 +47,15 @@ REDACTIONS = {
 }
 ANY_LINES = "..."
 ANY_TEXT = "[..]"
-#: Seconds a step may take unless it says otherwise: a cold build that downloads packages fits.
+#: Default timeout of a step in seconds: enough for a build without cache that downloads packages.
 LIMIT = 180.0
 
-#: Lines of output that a report shows where none of them was expected.
+#: Maximum lines of unexpected output in a report.
 SHOWN_LINES = 30
 
 _TOKEN = re.compile(r"(?<!\\)<(" + "|".join(REDACTIONS) + r")>")
 _ELISION = re.compile(r"(?<!\\)" + re.escape(ANY_TEXT))
-#: A placeholder that stands for itself, because a command printed it.
+#: A placeholder that a command printed, and that is escaped.
 _PRINTED = re.compile("(<(?:" + "|".join(REDACTIONS) + ")>|" + re.escape(ANY_TEXT) + ")")
 _LITERAL = re.compile(r"\\" + _PRINTED.pattern)
 _STATUS = re.compile(r"\[exit ([0-9]{1,3})\]")
@@ -67,13 +67,14 @@ _ESCAPED = ("$ ", "> ", "#% ", "[exit ", "\\")
 
 @dataclass(frozen=True)
 class Directives:
-    """What a step carries that the reader does not see. It changes when a step ends, never what it is.
+    """Settings of a step that readers don't see. They change when a step ends, but not its command or output.
 
-    :ivar name: the step's name, by which a page shows it.
-    :ivar limit: seconds until the step is ended as failed.
-    :ivar retry: seconds in which the command is run again until it matches; 0 runs it once.
-    :ivar until: run in the background, and go on once a line holds this text; None runs in the foreground.
-    :ivar needs: what the engine must have, else the transcript is skipped with this as the reason.
+    :ivar name: the step's name, for pages.
+    :ivar limit: timeout in seconds.
+    :ivar retry: seconds in which the command runs again until it matches; 0 runs it once.
+    :ivar until: run in the background, and start the next step once a line contains this text; None runs the step in
+        the foreground.
+    :ivar needs: features that the engine must have; otherwise the transcript is skipped, with these as the reason.
     """
 
     name: str | None = None
@@ -87,7 +88,7 @@ class Directives:
 class Step:
     """One command, its output, its exit status.
 
-    :ivar command: what the shell was given, without prompts; may span lines.
+    :ivar command: the command without prompts; may span lines.
     :ivar output: the lines it printed on stdout and stderr, in order.
     :ivar status: the exit status.
     :ivar line: 1-based line of the command in its transcript; not part of equality.
@@ -124,16 +125,16 @@ class Transcript:
         return tuple(step for step in self.steps if not names or step.directives.name in names)
 
 
-def parse_transcript(text: str, place: str) -> Transcript:
+def parse_transcript(text: str, shown: str) -> Transcript:
     """Return the transcript that `text` writes.
 
-    :param place: the file's name for messages.
+    :param shown: the file's name for messages.
     :raises MalformedError: it has no command, CRLF line ends, a character that can't be shown, or output before the
         first command; or a directive is unknown, wrong or not right above a command. The message names the line.
     """
     if "\r" in text:
-        raise MalformedError(place, text[: text.index("\r")].count("\n") + 1, "a carriage return; save it with LF ends")
-    check_characters(text, place)
+        raise MalformedError(shown, text[: text.index("\r")].count("\n") + 1, "a carriage return; save it with LF ends")
+    check_characters(text, shown)
     parser = _Parser()
     number = 0
     try:
@@ -141,10 +142,10 @@ def parse_transcript(text: str, place: str) -> Transcript:
             parser.read_line(line, number)
         parser.expect_no_directives("a directive at the end stands above no command")
     except ValueError as error:
-        raise MalformedError(place, number, str(error)) from None
+        raise MalformedError(shown, number, str(error)) from None
     if not parser.steps:
-        raise MalformedError(place, 0, "no command; a command begins with '$ '")
-    return Transcript(place, tuple(step.finish() for step in parser.steps))
+        raise MalformedError(shown, 0, "no command; a command begins with '$ '")
+    return Transcript(shown, tuple(step.finish() for step in parser.steps))
 
 
 @dataclass
@@ -252,26 +253,26 @@ def _render_step(step: Step) -> Iterator[str]:
 
 
 def escape_line(line: str) -> str:
-    """Return the line of a transcript that stands for the printed `line` and nothing else."""
+    """Return `line` as a transcript writes it, so that it matches nothing else."""
     line = _PRINTED.sub(r"\\\1", line)
     return f"\\{line}" if line.startswith(_ESCAPED) or line in (ANY_LINES, ">") else line
 
 
 def unescape_line(line: str) -> str:
-    """Return what the reader sees for a `line` of expected output."""
+    """Return a `line` of a transcript's output as readers see it."""
     return _LITERAL.sub(r"\1", line.removeprefix("\\"))
 
 
 def step_matches(expected: Step, observed: Step) -> bool:
-    """Say whether `observed` is what `expected` asks for: the exit status, and the output by its patterns."""
+    """Return whether `observed` has the exit status of `expected`, and output that its patterns match."""
     return expected.status == observed.status and lines_match(expected.output, observed.output)
 
 
 def lines_match(expected: Sequence[str], observed: Sequence[str]) -> bool:
-    """Say whether the patterns `expected` match all of the lines `observed`.
+    """Return whether the patterns `expected` match all lines `observed`.
 
-    Blocks between ``...`` are looked for from the left, each once: with wildcards of this kind, the leftmost place
-    of a block is never a wrong choice, so there is nothing to go back to.
+    Blocks between ``...`` are searched from the left, without backtracking: with these wildcards, the leftmost match of
+    a block is never a wrong choice.
     """
     blocks = [list(block) for block in _split_blocks(expected)]
     if len(blocks) == 1:
@@ -303,7 +304,7 @@ def _block_at(block: Sequence[str], observed: Sequence[str], at: int) -> bool:
 
 
 def line_matches(expected: str, observed: str) -> bool:
-    """Say whether the pattern `expected` matches the whole line `observed` (both as the transcript writes them)."""
+    """Return whether the pattern `expected` matches the whole line `observed`, both escaped as in a transcript."""
     if expected == observed:
         return True
     pieces = _compile_pieces(expected)
@@ -323,7 +324,7 @@ def line_matches(expected: str, observed: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _compile_pieces(expected: str) -> tuple[re.Pattern[str], ...]:
-    """Compile what stands between the ``[..]`` of a line. No piece holds an open-ended wildcard: time stays linear."""
+    """Compile the text between the ``[..]`` of a line. Without open-ended wildcards in it, time stays linear."""
     return tuple(re.compile(_compile_piece(text)) for text in _ELISION.split(expected))
 
 
@@ -335,7 +336,7 @@ def _compile_piece(text: str) -> str:
 
 
 def describe_differences(expected: Step, observed: Step) -> list[str]:
-    """Return a diff of what was expected (``-``) and what was observed (``+``); lines that match are context."""
+    """Return a diff of expected (``-``) and observed lines (``+``), with matching lines as context."""
     status = _status_line(expected), _status_line(observed)
     ends = [f"  {line}" for line in status[0]] if status[0] == status[1] else _describe_gap(*status)
     return [*_output_differences(expected.output, observed.output), *ends]
@@ -369,9 +370,9 @@ def _status_line(step: Step) -> list[str]:
 
 
 def merge_step(expected: Step, observed: Step) -> Step:
-    """Return the step to record: what was observed, with the elisions and redactions of `expected` that still hold.
+    """Return the step to record: `observed`, with those elisions and redactions of `expected` that still match.
 
-    A step that matches is returned unchanged.
+    If all of it matches, return `expected`.
     """
     if step_matches(expected, observed):
         return expected
@@ -427,14 +428,11 @@ def _longest_below(same: Sequence[Sequence[bool]], width: int) -> list[list[int]
 
 
 def _redact_ids(line: str) -> str:
-    """Replace what is never the same in two runs: digests and long IDs. The rest is the author's choice."""
+    """Redact digests and long IDs, which differ in each run. The rest is the author's choice."""
     return re.sub(r"\b[0-9a-f]{64}\b", "<id>", re.sub(REDACTIONS["digest"], "<digest>", line))
 
 
 def observed_lines(text: str) -> tuple[str, ...]:
-    """Return what a command printed as lines of a transcript, escaped.
-
-    Carriage returns end a line as newlines do: a terminal would show the text after them in its place.
-    """
+    """Return a command's output as lines of a transcript, escaped. Carriage returns end a line as well."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n") if text else []
     return tuple(escape_line(line) for line in lines)
