@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from drydock.engine.client import Engine
 from drydock.engine.private import stand_ins
 from drydock.errors import EngineError, MalformedError
 
 DIGEST = "sha256:" + "0" * 64
+#: A reference that no mirror of Docker Hub serves.
+UNMIRRORED = "gcr.io/distroless/static-debian13:nonroot"
 
 
 class Registry(BaseHTTPRequestHandler):
@@ -130,7 +133,7 @@ def test_incomplete_when_the_registry_lost_one(mirror: str, tmp_path: Path, monk
 def test_a_build_needs_mmdebstrap(mirror: str, tmp_path: Path) -> None:
     """Without mmdebstrap the error says what to install, and no stamp is left."""
     with pytest.raises(EngineError, match="install mmdebstrap"):
-        stand_ins.ensure_stand_ins(["docker"], {"PATH": str(tmp_path)}, mirror, tmp_path, print)
+        stand_ins.ensure_stand_ins(Engine({"PATH": str(tmp_path)}, True, mirror), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -140,3 +143,41 @@ def test_a_failed_command_shows_its_end(tmp_path: Path) -> None:
         stand_ins._run_command(["sh", "-c", "seq 100; exit 3"], {"PATH": "/usr/bin:/bin"}, tmp_path)
     assert "\n100" in str(caught.value)
     assert "\n70\n" not in str(caught.value)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    """A private engine whose client notes its arguments in a file, and lists two tags as those of stand-ins."""
+    client = tmp_path / "docker"
+    client.write_text(
+        f'#!/bin/sh\necho "$@" >>{tmp_path}/log\n[ "$2" != ls ] || printf \'redis:8\\n{UNMIRRORED}\\n\'\n',
+        encoding="utf-8",
+    )
+    client.chmod(0o755)
+    return Engine({"PATH": f"{tmp_path}:/usr/bin:/bin"}, True, "127.0.0.1:5000")
+
+
+def test_older_stand_ins_are_replaced(engine: Engine, tmp_path: Path) -> None:
+    """The tags that the engine has move to the new images, and the tags of the push are removed."""
+    stand_ins._retag_images(engine)
+    _, *tagged, removed = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    assert sorted(tagged) == [
+        f"tag 127.0.0.1:5000/{UNMIRRORED} {UNMIRRORED}",
+        "tag 127.0.0.1:5000/library/redis:8 redis:8",
+    ]
+    assert removed.startswith("image rm 127.0.0.1:5000/")
+    assert removed.count("127.0.0.1:5000/") == len(stand_ins.list_stand_ins())
+
+
+def test_what_no_mirror_serves_is_pulled(engine: Engine, tmp_path: Path) -> None:
+    """A stand-in outside Docker Hub is pulled and tagged, unless the engine has that of this recipe."""
+    stand_ins._tag_unmirrored(engine, "abc")
+    listed, *commands = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    absent = [ref for ref in stand_ins.list_references() if "/" in ref and ref != UNMIRRORED]
+    assert f"label={stand_ins.STAND_IN_LABEL}.recipe=abc" in listed
+    assert absent
+    assert commands == [
+        command.format(f"127.0.0.1:5000/{ref}", ref)
+        for ref in absent
+        for command in ("pull --quiet {0}", "tag {0} {1}", "image rm {0}")
+    ]

@@ -17,7 +17,6 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -104,9 +103,7 @@ def start_engine(name: str = "") -> Engine:
             _start_daemon(spec, mirror)
             engine = connect_engine(_client_environment(), private=True, mirror=mirror)
         if engine.mirror:
-            stand_ins.ensure_stand_ins(
-                [engine.docker], engine.environment, engine.mirror, engine_folder() / "mirror", print_status
-            )
+            stand_ins.ensure_stand_ins(engine, _file("mirror"))
         return engine
 
 
@@ -391,11 +388,9 @@ def _daemon_answers() -> bool:
 
 
 def _http_answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
-        return False
+    with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2) as answer:
+        return bool(answer.status == 200)
+    return False
 
 
 def _log_tail(name: str) -> str:

@@ -128,16 +128,9 @@ def _podman_command(spec: EngineSpec, home: Path, mirror: str) -> list[str]:
         '[containers]\nlog_driver = "k8s-file"\n'
         f'[network]\nfirewall_driver = "nftables"\nnetwork_config_dir = "{data}/networks"\n'
     )
+    service = ["podman", "system", "service", "--time=0", f"unix://{home}/docker.sock"]
     # Podman's builder looks for the runtime on the PATH.
-    return [
-        "env",
-        f"PATH={runc.parent}:{PATH}",
-        "podman",
-        "system",
-        "service",
-        "--time=0",
-        f"unix://{home}/docker.sock",
-    ]
+    return ["env", f"PATH={runc.parent}:{PATH}", *service]
 
 
 def etc_folder(home: Path) -> Path:

@@ -14,15 +14,16 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from drydock import ROOT, store
-from drydock.engine.client import STAND_IN_LABEL
+from drydock.engine.client import STAND_IN_LABEL, Engine
 from drydock.errors import EngineError, MalformedError
+from drydock.host import print_status
 
 RECIPE = ROOT / "base-images"
 #: The certificate authorities that this host trusts, such as that of a company's TLS proxy.
@@ -103,31 +104,24 @@ def recipe_digest() -> str:
     return digest.hexdigest()
 
 
-def ensure_stand_ins(
-    docker: Sequence[str], env: Mapping[str, str], mirror: str, storage: Path, echo: Callable[[str], None]
-) -> str:
+def ensure_stand_ins(engine: Engine, storage: Path) -> None:
     """Build and push the stand-ins of this recipe, unless the private engine's mirror has them all.
 
     A complete build leaves a stamp; without it, the next call builds again. The engine's copies of older stand-ins are
     replaced too. Only one call at a time may use the same `storage`.
 
-    :param docker: the engine's client, as the first arguments of a command.
-    :param env: the whole environment of the client.
-    :param mirror: ``host:port`` of the registry, plain HTTP, without a login.
+    :param engine: a private engine with a mirror.
     :param storage: a folder for the stamp and the files of a build.
-    :param echo: prints a line about a long step.
-    :returns: the recipe's digest, which is a label of every stand-in.
     :raises EngineError: a build's requirement is missing, or a command failed.
     """
     recipe = recipe_digest()
     stamp = storage / "stand-ins.json"
-    if not _is_complete(mirror, stamp, recipe):
-        settings = {"MIRROR": mirror, "RECIPE": recipe, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
-        _build_stand_ins(docker, {**env, **settings}, storage, echo)
-        _retag_images(docker, env, mirror)
-        _write_stamp(stamp, recipe, {image.reference: _manifest_digest(mirror, image) for image in list_stand_ins()})
-    _tag_unmirrored(docker, env, mirror, recipe)
-    return recipe
+    if not _is_complete(engine.mirror, stamp, recipe):
+        _build_stand_ins(engine, recipe, storage)
+        _retag_images(engine)
+        digests = {image.reference: _manifest_digest(engine.mirror, image) for image in list_stand_ins()}
+        _write_stamp(stamp, recipe, digests)
+    _tag_unmirrored(engine, recipe)
 
 
 def _is_complete(mirror: str, stamp: Path, recipe: str) -> bool:
@@ -162,19 +156,21 @@ def _manifest_digest(mirror: str, stand_in: StandIn) -> str:
         connection.close()
 
 
-def _build_stand_ins(docker: Sequence[str], env: Mapping[str, str], storage: Path, echo: Callable[[str], None]) -> None:
+def _build_stand_ins(engine: Engine, recipe: str, storage: Path) -> None:
     """Make Debian's root file system, build the stand-ins on it, and push them."""
+    settings = {"MIRROR": engine.mirror, "RECIPE": recipe, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    env = {**engine.environment, **settings}
     if not shutil.which("mmdebstrap", path=env.get("PATH")):
         raise EngineError("stand-ins are built from Debian's packages, and there is no mmdebstrap: install mmdebstrap")
     if not AUTHORITIES.exists():
         raise EngineError(f"there is no {AUTHORITIES}: install ca-certificates")
     with _build_folder(storage) as folder:
-        echo("building the stand-ins: root file system of debian:trixie-slim from Debian's packages")
+        print_status("building the stand-ins: root file system of debian:trixie-slim from Debian's packages")
         packages = sorted({image.package for image in list_stand_ins()} - {"", "debian"})
         _run_command(["sh", "rootfs.sh", ".", *packages], env, folder)
         _write_versions(folder)
-        echo(f"building {len(list_stand_ins())} stand-ins from packages of Debian and PyPI")
-        _run_command([*docker, "buildx", "bake", "--push", "--progress=plain"], env, folder)
+        print_status(f"building {len(list_stand_ins())} stand-ins from packages of Debian and PyPI")
+        _run_command([engine.docker, "buildx", "bake", "--push", "--progress=plain"], env, folder)
 
 
 @contextmanager
@@ -207,28 +203,29 @@ def upstream_version(version: str) -> str:
     return re.split(r"[+~-]", version.partition(":")[2] or version)[0]
 
 
-def _retag_images(docker: Sequence[str], env: Mapping[str, str], mirror: str) -> None:
+def _retag_images(engine: Engine) -> None:
     """Move the engine's tags from older stand-ins to the new ones, and remove the tags that the build left."""
-    listed = _run_command(
-        [*docker, "image", "ls", "--filter", f"label={STAND_IN_LABEL}", "--format", "{{.Repository}}:{{.Tag}}"], env
-    )
-    older = set(listed.split())
-    for image in list_stand_ins():
-        if image.reference in older:
-            _run_command([*docker, "tag", f"{mirror}/{image.mirror_name}", image.reference], env)
-    _run_command([*docker, "image", "rm", *(f"{mirror}/{image.mirror_name}" for image in list_stand_ins())], env)
+    older = _list_tags(engine, STAND_IN_LABEL)
+    pushed = {image.reference: f"{engine.mirror}/{image.mirror_name}" for image in list_stand_ins()}
+    for reference in older & pushed.keys():
+        engine.run("tag", pushed[reference], reference)
+    engine.run("image", "rm", *pushed.values())
 
 
-def _tag_unmirrored(docker: Sequence[str], env: Mapping[str, str], mirror: str, recipe: str) -> None:
+def _tag_unmirrored(engine: Engine, recipe: str) -> None:
     """Pull the stand-ins that a mirror of Docker Hub can't serve, and tag them with their official references."""
-    label = f"label={STAND_IN_LABEL}.recipe={recipe}"
-    listed = _run_command([*docker, "image", "ls", "--filter", label, "--format", "{{.Repository}}:{{.Tag}}"], env)
+    current = _list_tags(engine, f"{STAND_IN_LABEL}.recipe={recipe}")
     for image in list_stand_ins():
-        if not image.on_docker_hub and image.reference not in listed.split():
-            source = f"{mirror}/{image.mirror_name}"
-            _run_command([*docker, "pull", "--quiet", source], env)
-            _run_command([*docker, "tag", source, image.reference], env)
-            _run_command([*docker, "image", "rm", source], env)
+        if not image.on_docker_hub and image.reference not in current:
+            source = f"{engine.mirror}/{image.mirror_name}"
+            engine.run("pull", "--quiet", source)
+            engine.run("tag", source, image.reference)
+            engine.run("image", "rm", source)
+
+
+def _list_tags(engine: Engine, label: str) -> set[str]:
+    listed = engine.run("image", "ls", "--filter", f"label={label}", "--format", "{{.Repository}}:{{.Tag}}")
+    return set(listed.stdout.split())
 
 
 def _run_command(command: Sequence[str], env: Mapping[str, str], folder: Path | None = None) -> str:
