@@ -1,4 +1,4 @@
-"""What can go wrong. Each message is written for the person who reads it: it names the place and the way out."""
+"""Errors. Each message names the place and the way out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class DrydockError(Exception):
-    """Something a person can mend. Shown as its message, without a traceback."""
+    """An error that the user can fix. Its message is shown without a traceback."""
 
 
 class EngineError(DrydockError):
@@ -16,11 +16,11 @@ class EngineError(DrydockError):
 
 
 class MissingError(DrydockError):
-    """A name that stands for nothing: an example, file, region, transcript, step, measure or table."""
+    """A reference to an example, file, region, transcript, step, measure or table that doesn't exist."""
 
 
 class MalformedError(DrydockError):
-    """A file that does not say what its format wants.
+    """A file that violates its format.
 
     :ivar path: the file, as the reader knows it.
     :ivar line: 1-based line, or 0 for the file as a whole.
@@ -32,7 +32,7 @@ class MalformedError(DrydockError):
 
 
 def did_you_mean(wanted: str, known: Iterable[str]) -> str:
-    """Return an ending for an error message: the known names, the most similar ones first.
+    """Return the end of an error message: the known names, the most similar ones first.
 
     :returns: ``"; there are: a, b"``, or ``"; there is none"``.
     """
@@ -45,7 +45,7 @@ def did_you_mean(wanted: str, known: Iterable[str]) -> str:
 
 
 class ReplayError(DrydockError):
-    """A transcript that did not do what it says, as a report for the reader of a CI log.
+    """A transcript whose replay failed, with a report for the CI log.
 
     :ivar outcomes: the outcomes of the steps that ran, see :class:`drydock.replay.shell.Outcome`.
     """

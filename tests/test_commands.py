@@ -1,4 +1,4 @@
-"""What a command line knows: commands in prose held to it, its file, and how its help is read."""
+"""The commands of an engine's command line: inline commands checked against them, their file, and the help."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ KNOWN = CommandSet("docker-28.5", {"docker": DOCKER})
     ],
 )
 def test_a_command_that_is_known_has_no_problem(text):
-    """A command with known words and flags has no problem, and neither has what is no command of a known program."""
+    """A command with known arguments and flags has no problem, nor has any text that isn't a command."""
     assert KNOWN.problem(text) == ""
 
 
@@ -106,7 +106,7 @@ def test_a_command_that_is_known_has_no_problem(text):
     ],
 )
 def test_an_unknown_word_or_flag_is_named(text, problem):
-    """An unknown subcommand or flag is named, with those that are like it."""
+    """An unknown subcommand or flag is named, with similar ones."""
     assert KNOWN.problem(text).startswith(problem)
 
 
@@ -121,12 +121,12 @@ def test_an_unknown_word_or_flag_is_named(text, problem):
     ],
 )
 def test_a_name_is_told_from_a_command(text, expected):
-    """A program's name alone, or a name that begins like it, is no command."""
+    """A program's name alone isn't a command, nor is a longer name."""
     assert is_command(text) is expected
 
 
 def test_podman_is_held_to_its_own_commands(tmp_path):
-    """Podman's commands are checked as soon as those of a Podman are recorded."""
+    """Podman's commands are checked if those of a Podman are recorded."""
     commands.save_commands(KNOWN, tmp_path)
     assert commands.load_known(tmp_path).problem("podman pods") == ""
 
@@ -139,14 +139,14 @@ def test_podman_is_held_to_its_own_commands(tmp_path):
 
 
 def test_lines_are_commands_of_their_own():
-    """Each line is a command, unless the one before goes on."""
+    """Each line is a command, unless it continues the line before."""
     assert KNOWN.problem("docker ps\ndocker run --rm busybox") == ""
     assert KNOWN.problem("docker run \\\n  --rm busybox") == ""
     assert "--nothing" in KNOWN.problem("docker ps\ndocker run --nothing busybox")
 
 
 def test_what_ran_is_known():
-    """Each command of a transcript that ended well is one that the recorded commands know."""
+    """The recorded commands include each command of a transcript that succeeded."""
     known = commands.load_commands()
     ran = [
         step.command
@@ -164,7 +164,7 @@ def test_what_ran_is_known():
 
 
 def test_a_file_says_what_was_saved(tmp_path):
-    """What is saved is what is loaded; a file that says the same is left alone; it has one value per line."""
+    """Saved commands are loaded again; saving the same doesn't change the file, which has one value per line."""
     assert commands.save_commands(KNOWN, tmp_path) is True
     assert commands.save_commands(KNOWN, tmp_path) is False
     assert commands.load_commands(top=tmp_path) == KNOWN
@@ -172,7 +172,7 @@ def test_a_file_says_what_was_saved(tmp_path):
 
 
 def test_never_recorded_says_what_to_run(tmp_path):
-    """Without a file, the message says what to run, and the digest is empty."""
+    """Without a file, the message names the command to run, and the digest is empty."""
     with pytest.raises(MissingError, match=r"docker-28\.5 were never recorded; run: nox -s record -- tests/harness"):
         commands.load_commands(top=tmp_path)
     assert commands.commands_digest(tmp_path) == ""
@@ -205,7 +205,7 @@ def _changed(**changes):
     ],
 )
 def test_a_malformed_file_says_what_to_run(tmp_path, text, problem):
-    """A file of another schema, engine or shape is refused, with what to run."""
+    """A file of another schema, engine or form is refused, with the command to run."""
     place = commands.commands_file("docker-28.5", tmp_path)
     place.parent.mkdir(parents=True)
     place.write_text(text)

@@ -1,4 +1,4 @@
-"""Evidence files: read, written, and left alone when nothing is new."""
+"""Evidence files: loaded, saved, and unchanged without news."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RUN = Run(
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path):
-    """Evidence survives being written and read, and a second write changes nothing."""
+    """Saved evidence is loaded again, and saving it again changes nothing."""
     whole = Evidence("hello", {evidence.DEFAULT_ENGINE: RUN})
 
     assert evidence.save_evidence(whole, tmp_path) is True
@@ -44,7 +44,7 @@ def test_nothing_recorded_is_no_error(tmp_path):
 
 
 def test_a_missing_measure_is_answered_with_the_near_ones():
-    """A page that asks for a measure nobody took learns which there are."""
+    """A page that asks for an unknown measure gets similar names."""
     with pytest.raises(MissingError, match="did you mean size"):
         Evidence("hello", {evidence.DEFAULT_ENGINE: RUN}).measure("siez")
 
@@ -216,8 +216,8 @@ def _again(**changes):
     return evidence.with_run(former, "e", dataclasses.replace(RUN, date="2027-01-01", **changes)).runs["e"]
 
 
-def test_a_run_that_says_nothing_new_leaves_the_former():
-    """Only the date differs, or a timing by its noise: the file does not move."""
+def test_a_run_without_news_leaves_the_recorded_one():
+    """If only the date differs, or a timing by noise, the recorded run stays."""
     noisy = {**RUN.measures, "start": Measure(2.5, "seconds", 0, 60)}
 
     assert _again() == RUN
@@ -225,7 +225,7 @@ def test_a_run_that_says_nothing_new_leaves_the_former():
 
 
 def test_a_timing_has_its_spread(tmp_path):
-    """A timing is the median of its runs, with three digits; its spread survives the file, and tells what is noise."""
+    """A timing is the median of its runs, with three digits; its spread is stored and decides what is noise."""
     timing = Measure.of([1.23456, 1.1, 1.9], "seconds", 0, 60)
     run = dataclasses.replace(RUN, measures={"start": timing})
     evidence.save_evidence(Evidence("hello", {"e": run}), tmp_path)
@@ -238,14 +238,14 @@ def test_a_timing_has_its_spread(tmp_path):
 
 
 def test_what_belongs_together_comes_from_one_run():
-    """Where one thing really moved, the timings of that run are recorded with it, noise or not."""
+    """If one value really changed, the timings of that run are recorded with it, noise or not."""
     measures = {"size": Measure(11, "bytes", 0, 20), "start": Measure(2.5, "seconds", 0, 60)}
 
     assert _again(measures=measures).measures == measures
 
 
 def test_a_real_change_is_recorded():
-    """A size, a timing beyond its noise, a bound or an outcome that moved is news."""
+    """A changed size, bound or outcome is news, and so is a timing beyond noise."""
     for measure in (Measure(11, "bytes", 0, 20), Measure(10, "bytes", 0, 21)):
         assert _again(measures={**RUN.measures, "size": measure}).measures["size"] == measure
     slow = Measure(9.0, "seconds", 0, 60)

@@ -1,4 +1,4 @@
-"""Which pages were followed: how it is kept and shown. No engine."""
+"""Walkthroughs: how they are stored and shown. No engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BLOCK = ":::{transcript} greeting/run\n:::"
 
 
 def test_pages_that_have_an_order():
-    """Tutorials, concepts and how-to guides are followed; what is looked up is not."""
+    """Tutorials, concepts and how-to guides are followed; reference pages aren't."""
     pages = ["tutorials/a", "how-to/b", "concepts/c", "concepts/myths", "concepts/myths/d", "reference/e", "index"]
 
     assert [page for page in pages if walkthroughs.has_order(page)] == pages[:4]
@@ -39,13 +39,13 @@ def test_a_site_says_what_its_pages_have_a_reader_type(site):
 
 
 def test_a_folder_without_a_site(tmp_path):
-    """Where no site was built, it is said how one is."""
+    """Without a site, the message names the command that builds it."""
     with pytest.raises(MalformedError, match=r"no site was built there; run: nox -s docs"):
         walkthroughs.load_steps(tmp_path)
 
 
 def test_results_survive_the_file(tmp_path):
-    """Results are read as they were written, each page beside the others, and anything else is refused."""
+    """Walkthroughs are loaded as they were saved, one per page, and any other content is refused."""
     one, two = Walkthrough(3, "docker-28.5", "2026-11-27", "ab"), Walkthrough(1, "e", "2026-11-26", "cd", ("swarm",))
     walkthrough.note_result("a", one, tmp_path, tmp_path)
     walkthrough.note_result("b", two, tmp_path, tmp_path)
@@ -80,7 +80,7 @@ def test_results_survive_the_file(tmp_path):
     ],
 )
 def test_a_change_that_a_reader_meets_ends_it(site, name, text, same):
-    """What a page shows, and the files that it works on, are what it was followed with; names of steps are not."""
+    """A change of the shown steps or of their files outdates a walkthrough; a change of step names does not."""
     site.example("greeting", {"Dockerfile": "FROM busybox:1.37\nUSER 10001\n", "transcripts/run.console": RUN})
     typed = [PageSteps("greeting", "run", (2, 5))]
     before = walkthroughs.page_digest(typed, examples.load_examples(site.top))
@@ -125,7 +125,7 @@ def test_the_site_says_which_pages_were_followed(site):
 
 
 def test_a_malformed_list_of_followed_pages_is_reported_once(site):
-    """The site builds, says of no page that it was followed, and reports the file with the command to run."""
+    """The site builds without walkthroughs, and reports the file with the command to run."""
     site.page("first", ":::{example} greeting/Dockerfile\n:::\n\n:::{followed}\n:::\n\n:::{claims}\n:::")
     site.write(str(walkthroughs.WALKTHROUGHS_FILE), "[]")
     built = site.build()

@@ -1,4 +1,4 @@
-"""Versions: the file of what is current, and what examples are held to."""
+"""Versions: the file of permitted images, and the check of the examples against it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ checked = 2026-08-21
 
 
 def held(site, dockerfile, ends=None, compose=""):
-    """Return what is found in an example with this Dockerfile, when debian:trixie-slim ends on the day `ends`."""
+    """Return problems and notices of an example with this Dockerfile, if debian:trixie-slim ends on the day `ends`."""
     example = site.example("greeting", {"Dockerfile": dockerfile, "compose.yaml": compose})
     source = {"source": "https://example.org", "checked": TODAY}
     listed = Versions((Base("debian:trixie-slim", "Debian 13", ends, **source),), (Program("Docker", "29", **source),))
@@ -48,14 +48,14 @@ def held(site, dockerfile, ends=None, compose=""):
     [(1, 0, 0), (0, 0, 1), (-versions.NOTICE_DAYS, 0, 1), (-versions.NOTICE_DAYS - 1, 1, 0)],
 )
 def test_the_end_is_announced_before_it_comes(site, days, wrong, soon):
-    """Support that ends within the next days is announced; on its last day an image is still right, later not."""
+    """The end of support is announced ahead; on its last day an image is still permitted, later not."""
     found = held(site, "FROM debian:trixie-slim\n", ENDS + datetime.timedelta(days=days))
 
     assert tuple(map(len, found)) == (wrong, soon)
 
 
 def test_an_image_that_is_not_listed_is_named_with_its_place(site):
-    """An unknown base is reported with file and line, and the near ones."""
+    """An unknown image is reported with file and line, and similar names."""
     [wrong], soon = held(site, "# why\nFROM debian:trixie-slin AS build\n")
 
     assert soon == []
@@ -64,7 +64,7 @@ def test_an_image_that_is_not_listed_is_named_with_its_place(site):
 
 
 def test_stages_scratch_and_own_images_are_no_bases(site):
-    """What the file makes itself, and nothing at all, needs no entry; an image in a Compose file does."""
+    """Stages, scratch and the example's images need no entry; an image in a Compose file does."""
     dockerfile = "FROM --platform=$BUILDPLATFORM debian:trixie-slim AS build\nFROM build\nFROM scratch\nFROM $BASE\n"
 
     assert held(site, dockerfile, compose="services:\n  a:\n    image: greeting-a:1\n") == ([], [])
