@@ -55,7 +55,7 @@ class Machine:
         for stranger in self._strangers:
             stranger.close()
         for pid in self.pids:
-            os.kill(pid, signal.SIGKILL)  # nobody waited for it: the id is still its own
+            os.kill(pid, signal.SIGKILL)  # not reaped yet, so the ID is not reused
             os.waitpid(pid, 0)
 
 

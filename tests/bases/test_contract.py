@@ -1,4 +1,4 @@
-"""What the examples rely on in their base images, whoever made these: Docker Hub, or this repository as stand-ins."""
+"""The properties of base images that examples rely on, for official images and for stand-ins."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ with zipfile.ZipFile("tiny-1.0-py3-none-any.whl", "w") as wheel:
 
 @on(PYTHON)
 def test_pip_installs_without_a_flag(docker: Docker, image: str) -> None:
-    """`pip install` works as root with no virtual environment: the system's Python is nobody else's."""
+    """`pip install` works as root with no virtual environment: the system doesn't own that Python."""
     show = "import tiny; print(tiny.__file__)"
     script = f'cd /tmp && python - && pip install -q --no-index ./tiny-*.whl && python -c "{show}"'
     assert run(docker, image, "sh", "-c", script, text=WHEEL) == "/usr/local/lib/python3.13/site-packages/tiny.py\n"
@@ -413,7 +413,7 @@ def test_postgres_runs_init_files_once(docker: Docker, image: str, name: Name) -
 
 @on(POSTGRES)
 def test_postgres_is_deaf_while_it_initialises(docker: Docker, image: str, name: Name) -> None:
-    """While the init files run, the server answers on its socket only: whoever waits for TCP waits for all of it."""
+    """While the init files run, the server answers on its socket only: waiting for TCP waits for all of them."""
     container = name("pg-deaf")
     probe = "'pg_isready --host 127.0.0.1 || echo tcp-closed' 'pg_isready && echo socket-open'"
     postgres(docker, image, container, before=f"printf '%s\\n' {probe} >/docker-entrypoint-initdb.d/probe.sh")
