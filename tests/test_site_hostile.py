@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 
+from drydock.model.example import Example
+
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -168,6 +170,21 @@ def test_a_bad_folder_changes_nothing_else(site):
     assert site.build().warnings == later
 
 
+def test_a_digest_is_computed_again_only_for_changed_files(site, monkeypatch):
+    """A build with the same files takes the digests of the one before, and a changed file has its own computed."""
+    computed = []
+    digest = Example.digest
+    monkeypatch.setattr(Example, "digest", lambda example, **given: computed.append(example.slug) or digest(example))
+    site.build()
+    first = list(computed)
+    site.build()
+    second = computed[len(first) :]
+    _same_size(site)
+    site.build()
+
+    assert (first, second, computed[len(first) :]) == (["greeting"], [], ["greeting"])
+
+
 def _new_file(site):
     site.write("examples/greeting/app.py", "pass\n")
 
@@ -180,9 +197,14 @@ def _new_mode(site):
     (site.top / "examples/greeting/Dockerfile").chmod(0o755)
 
 
-@pytest.mark.parametrize("change", [_new_file, _new_test, _new_mode])
+def _same_size(site):
+    file = site.top / "examples/greeting/Dockerfile"
+    file.write_text(file.read_text().replace("FROM", "from"))
+
+
+@pytest.mark.parametrize("change", [_new_file, _new_test, _new_mode, _same_size])
 def test_a_page_follows_its_example(site, change):
-    """A page that shows an example stops saying that it was run when a file or test is added, or a mode changes."""
+    """A page stops saying that an example was run when a file or test is added, or a text or mode changes."""
     assert ">run on Docker" in site.build().text("first.html")
     change(site)
 

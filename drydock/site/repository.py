@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from drydock.errors import MalformedError
 from drydock.model import commands, evidence as evidences, example as examples
@@ -19,6 +19,10 @@ from drydock.site.warn import Subtype, warn
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
+
+
+#: The state of an example's files: while it is the same, so is the digest.
+FileStamps: TypeAlias = list[tuple[str, int, int, int]]
 
 
 class CachedExample(Example):
@@ -56,6 +60,17 @@ class CachedExample(Example):
     def digest(self, *, readme: bool = True) -> str:
         """See :meth:`Example.digest`."""
         return self._digest if readme else super().digest(readme=False)
+
+    def reuse_digest(self, stamp: FileStamps, digest: str) -> None:
+        """Take the `digest` of an earlier build, if the files still have the `stamp` of then."""
+        if stamp == self.stamp():
+            vars(self)["_digest"] = digest
+
+    def stamp(self) -> FileStamps:
+        """Return the name, mode, size, and time of change of each file and of the test."""
+        paths = [self.root / name for name in self.files] + ([self.test] if self.test.is_file() else [])
+        states = [(str(path), path.stat()) for path in paths]
+        return [(name, state.st_mode, state.st_size, state.st_mtime_ns) for name, state in states]
 
 
 @dataclass
@@ -144,10 +159,13 @@ def outdated_pages(
     app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
 ) -> list[str]:
     """Return the pages that name an example whose digest changed: dependencies miss new files, modes, and tests."""
-    before: dict[str, str] = vars(env).get("drydock_digests", {})
-    now = {slug: example.digest() for slug, example in get_repository(env).examples.items()}
-    vars(env)["drydock_digests"] = now
-    changes = {slug for slug in before.keys() | now.keys() if before.get(slug) != now.get(slug)}
+    before: dict[str, tuple[FileStamps, str]] = vars(env).get("drydock_digests", {})
+    known = get_repository(env).examples
+    for slug in before.keys() & known.keys():
+        known[slug].reuse_digest(*before[slug])
+    vars(env)["drydock_digests"] = {slug: (example.stamp(), example.digest()) for slug, example in known.items()}
+    unchanged = {slug for slug, (_, digest) in before.items() if slug in known and known[slug].digest() == digest}
+    changes = (before.keys() | known.keys()) - unchanged
     return [name for name, page in all_pages(env).items() if changes.intersection(page.examples)]
 
 
