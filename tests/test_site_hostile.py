@@ -88,6 +88,10 @@ def test_a_linked_test_is_not_published(site):
     site.record("greeting")
     built = site.build()
 
+    assert built.warnings == [
+        "tests/examples/test_greeting.py:1: WARNING: a link, which could lead anywhere, is not published; "
+        "copy the test here [example.malformed]"
+    ]
     assert not (built.out / "_examples/_tests").exists()
     assert "test_greeting.py" not in built.text("examples/greeting.html")
 

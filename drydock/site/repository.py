@@ -146,6 +146,10 @@ def read_repository(app: Sphinx) -> None:
             opened[root.name] = CachedExample(examples.open_example(root).root)
         except MalformedError as error:
             warn(Subtype.MALFORMED, error.problem, error.path)
+    for example in opened.values():
+        if example.test.is_symlink():
+            problem = "a link, which could lead anywhere, is not published; copy the test here"
+            warn(Subtype.MALFORMED, problem, f"tests/examples/{example.test.name}")
     vars(app.env)["drydock_repository"] = Repository(top, opened)
 
 

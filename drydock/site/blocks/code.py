@@ -43,9 +43,9 @@ def transcript_block(env: BuildEnvironment, example: Example, name: str, steps: 
     picked = example.transcript(name).pick(steps)
     at = tuple(step.line for step in picked)
     block = Block(example.slug, f"transcripts/{name}.console", "transcript", steps=at)
-    lines = [shown_lines(step) for step in picked]
-    folds = fold.fold_ranges([(len(each), step.status != 0) for each, step in zip(lines, picked, strict=True)])
-    return _block_node(env, example, block, "\n".join(line for each in lines for line in each), "console", folds)
+    shown = [shown_lines(step) for step in picked]
+    folds = fold.fold_ranges([(len(lines), step.status != 0) for lines, step in zip(shown, picked, strict=True)])
+    return _block_node(env, example, block, "\n".join(line for lines in shown for line in lines), "console", folds)
 
 
 def shown_lines(step: Step) -> list[str]:

@@ -31,8 +31,8 @@ class ExerciseDirective(ExampleDirective):
         top = get_repository(self.env).top
         for path in (top / expectations.FOLDER).glob("*.toml"):
             self.env.note_dependency(path)
-        known = exercises.load_exercises(top)
-        slug = next((slug for slug, exercise in known.items() if exercise.page == self.env.docname), None)
+        by_slug = exercises.load_exercises(top)
+        slug = next((slug for slug, exercise in by_slug.items() if exercise.page == self.env.docname), None)
         if slug is None:
             raise MissingError(f"no example has an exercise for {self.env.docname}")
         self.example(slug)
@@ -41,7 +41,7 @@ class ExerciseDirective(ExampleDirective):
         get += [link, nodes.Text(". In a copy of this site's repository, "), _command_literal("begin", slug)]
         get += [nodes.Text(" unpacks them, and "), _command_literal("check", slug)]
         get += nodes.Text(" runs the claims of the example against your folder and says which of them hold.")
-        task = nodes.paragraph("", "", *inline_nodes(known[slug].task))
+        task = nodes.paragraph("", "", *inline_nodes(by_slug[slug].task))
         return [nodes.container("", task, get, classes=["drydock-exercise"])]
 
 
@@ -58,8 +58,8 @@ def publish_exercises(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None or not publishes_files(app.builder):
         return
     try:
-        known = exercises.load_exercises(get_repository(app.env).top)
-        for slug, exercise in known.items():
+        by_slug = exercises.load_exercises(get_repository(app.env).top)
+        for slug, exercise in by_slug.items():
             example = get_repository(app.env).examples.get(slug)
             if example is not None:
                 with tempfile.TemporaryDirectory() as scratch:

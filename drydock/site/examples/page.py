@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ class ExamplePageDirective(ExampleDirective):
         sections = {
             "Get it": _way_to_get(example),
             "Files": [_file_tree(example), *self._files(example)],
-            "Transcripts": self._blocks(lambda name: transcript_block(self.env, example, name), example.transcripts),
+            "Transcripts": _text_blocks(lambda name: transcript_block(self.env, example, name), example.transcripts),
             "Claims": [*claims_table(runs), *_outdated_note(outdated), *_test_link(example)],
             "Measures": measures_table(runs),
         }
@@ -58,18 +59,16 @@ class ExamplePageDirective(ExampleDirective):
     def _files(self, example: Example) -> list[nodes.Node]:
         elsewhere = {"README.md", *(f"transcripts/{name}.console" for name in example.transcripts)}
         names = [name for name in example.files if name not in elsewhere and example.path(name).stat().st_size]
-        return self._blocks(lambda name: file_block(self.env, example, name), names)
-
-    def _blocks(self, block: Callable[[str], nodes.Node], names: tuple[str, ...] | list[str]) -> list[nodes.Node]:
-        return [node for name in names for node in _if_text(block, name)]
+        return _text_blocks(lambda name: file_block(self.env, example, name), names)
 
 
-def _if_text(block: Callable[[str], nodes.Node], name: str) -> Iterator[nodes.Node]:
-    """Yield the file's block if the file is text; the checks report a text file with a fault."""
-    try:
-        yield block(name)
-    except MalformedError:
-        return
+def _text_blocks(make_block: Callable[[str], nodes.Node], names: Sequence[str]) -> list[nodes.Node]:
+    """Return the blocks of the files that are text; the checks report a text file with a fault."""
+    blocks = []
+    for name in names:
+        with suppress(MalformedError):
+            blocks.append(make_block(name))
+    return blocks
 
 
 def _way_to_get(example: Example) -> list[nodes.Node]:
