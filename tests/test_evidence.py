@@ -64,6 +64,8 @@ def _file(**values):
         (_file(engines={"a": 1}), "engines.a is 1, not a table"),
         (_file(engines=[]), "engines is .., not a table"),
         (_file(claims={"test_a": 5}), "claims.test_a is 5, not text"),
+        (_file(engines={"a": {}}), "engines.a.claims is None, not a table"),
+        (_file(engines={"a": {"claims": {"test_a": "passed"}}}), "claims.test_a is 'passed', not a table"),
     ],
 )
 def test_malformed_evidence_says_what_to_run(tmp_path, text, problem):
@@ -117,7 +119,7 @@ def test_a_claim_has_a_sentence(tmp_path):
     file = evidence.evidence_file("hello", tmp_path)
     file.write_text(file.read_text().replace('"test_a": "It holds."', ""))
 
-    with pytest.raises(MalformedError, match="a claim without a sentence"):
+    with pytest.raises(MalformedError, match=r"claims.test_a lacks the key 'sentence'"):
         evidence.load_evidence("hello", tmp_path)
 
 

@@ -278,41 +278,27 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class _StoredClaim:
-    """A claim in the file, with a sentence only where it differs from the one that the engines share."""
-
-    outcome: str
-    reason: str = ""
-    sentence: str = ""
-
-
-@dataclass(frozen=True)
-class _StoredRun(Run):
-    """A run in the file."""
-
-    claims: dict[str, _StoredClaim]  # type: ignore[assignment]  # Claim, but for the sentence
-
-
-@dataclass(frozen=True)
 class _EvidenceFile:
     """The content of an evidence file.
 
     :ivar claims: the sentence that the engines share, by the name of its test.
+    :ivar engines: each run as plain data; a claim has a sentence only where that differs from the shared one.
     """
 
     schema: int
     example: str
     claims: dict[str, str]
-    engines: dict[str, _StoredRun]
+    engines: dict[str, dict[str, Any]]
     runs: dict[str, Run] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.schema != SCHEMA:
             raise ValueError(f"schema {self.schema}, this Drydock reads {SCHEMA}")
+        shared = {test: {"sentence": sentence} for test, sentence in self.claims.items()}
         for key, run in self.engines.items():
-            sentences = {test: claim.sentence or self.claims.get(test, "") for test, claim in run.claims.items()}
-            claims = {test: Claim(sentences[test], claim.outcome, claim.reason) for test, claim in run.claims.items()}
-            self.runs[key] = Run(**{**vars(run), "claims": claims})
+            claims = store.build(dict[str, dict[str, Any]], run.get("claims"), f"engines.{key}.claims")
+            run["claims"] = {test: shared.get(test, {}) | claim for test, claim in claims.items()}
+        self.runs.update(store.build(dict[str, Run], self.engines, "engines"))
 
 
 def evidence_file(slug: str, top: Path = ROOT) -> Path:
