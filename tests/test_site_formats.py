@@ -7,15 +7,18 @@ import re
 import struct
 import xml.etree.ElementTree as ET
 import zipfile
+from types import SimpleNamespace
 
 import pytest
+from docutils.utils import new_document
 
 from drydock import ROOT
 from drydock.model.evidence import Claim
 from drydock.site.blocks.captions import Caption
 from drydock.site.blocks.fold import fold_ranges
-from drydock.site.outputs.markdown import fenced
+from drydock.site.outputs.markdown import Page, fenced
 from drydock.site.outputs.metadata import CARD
+from drydock.site.render.deferred import defer
 from drydock.site.render.inline import InlineText
 from drydock.site.render.tables import TableData
 from drydock.site.results.claims import LISTED, Rests
@@ -43,7 +46,7 @@ def test_a_table_of_evidence_as_markdown(site):
 
 
 @pytest.mark.parametrize(
-    ("part", "markdown"),
+    ("part", "text"),
     [
         (
             Caption("hello", "", "two `layers`, [told](of.md)", InlineText("run on Docker 28", "a store", "badge")),
@@ -62,11 +65,14 @@ def test_a_table_of_evidence_as_markdown(site):
         (Rests("hello", "1 of 2", ("It `runs`.", "It\nstops.")), "hello: 1 of 2\n\n- It `runs`.\n- It stops."),
         (Rests("hello", "1 of 2", ()), "hello: 1 of 2"),
     ],
-    ids=str,
+    ids=["caption", "bare-caption", "table", "claims", "no-claims"],
 )
-def test_a_deferred_part_as_markdown(part, markdown):
-    """A deferred part without links is the same Markdown on each page."""
-    assert part.markdown(None, "page") == markdown
+def test_a_deferred_part_as_markdown(part, text):
+    """A part that is rendered when a page is written is in the page's Markdown as text."""
+    doctree = new_document("page")
+    doctree += defer(part)
+
+    assert Page(SimpleNamespace(builder=None, env=None), "page").text(doctree) == f"{text}\n"
 
 
 def test_a_fence_is_longer_than_what_it_holds():
@@ -329,3 +335,31 @@ def test_the_site_as_a_zip(site):
     assert not {"drydock/drydock.zip", "drydock/_headers", "drydock/.buildinfo"} & names
     assert b"drydock.zip" not in archive.read("drydock/index.html")
     assert (again.out / "drydock.zip").read_bytes() == first
+
+
+def test_a_long_list_as_markdown_is_whole(site):
+    """No item of a list is dropped, however many there are."""
+    site.page("long", "\n".join(f"{number}. item" for number in range(1, 1002)))
+
+    assert "\n1001. item\n" in site.build().text("long.md")
+
+
+def test_code_over_two_lines_stays_in_its_row():
+    """A line end within code doesn't end the row of a table."""
+    table = TableData(("What",), ((InlineText("`a\nb`"),),), "kind")
+
+    assert table.markdown(None, "page") == "| What |\n| --- |\n| `a b` |"
+
+
+def test_markdown_in_folders(site):
+    """Where each page is a folder, its Markdown is in that folder, and its links lead to other pages' Markdown."""
+    site.page("first", ":::{example} greeting/Dockerfile\n:::\n\n{doc}`Two <second>`")
+    site.page("second", "{doc}`top <index>`\n\n[web](https://example.org/)")
+    built = site.build("dirhtml")
+
+    assert "[Two](../second/index.md)" in built.text("first/index.md")
+    assert "(../_examples/greeting/Dockerfile)" in built.text("first/index.md")
+    assert "[top](../index.md)\n\n[web](https://example.org/)" in built.text("second/index.md")
+    assert "(second/index.md)" in built.text("index.md")
+    assert 'title="Markdown" href="index.md"' in built.text("first/index.html")
+    assert "](first/index.md)" in built.text("llms.txt")

@@ -7,7 +7,7 @@ import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urljoin
+from urllib.parse import urljoin
 
 from docutils import nodes
 from markupsafe import Markup, escape
@@ -15,6 +15,7 @@ from sphinx import addnodes
 from sphinx.builders.html import StandaloneHTMLBuilder
 
 from drydock.site.examples.publish import publishes_files
+from drydock.site.outputs.markdown import markdown_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,8 +71,8 @@ def tell(
         facts |= CARD | {"og:image": urljoin(app.config.html_baseurl, f"_static/{PICTURE}")}
     lines = [Markup('<meta name="description" content="{}">').format(description)] if description else []
     lines += [Markup('<meta property="{}" content="{}">').format(*fact) for fact in facts.items() if fact[1]]
-    name = quote(pagename.rpartition("/")[2])
-    lines.append(Markup('<link rel="alternate" type="text/markdown" title="Markdown" href="{}.md">').format(name))
+    name = markdown_uri(app.builder.get_target_uri(pagename)).rpartition("/")[2]
+    lines.append(Markup('<link rel="alternate" type="text/markdown" title="Markdown" href="{}">').format(name))
     context["metatags"] = context.get("metatags", "") + "\n".join(lines)
 
 
@@ -99,7 +100,7 @@ def _list(app: Sphinx) -> str:
         lines += ["", f"## {chapter.get('caption') or 'Pages'}", ""]
         for docname in _below(env, [name for _, name in chapter["entries"]]):
             about = env.metadata[docname].get("drydock_description", "")
-            uri = urljoin(app.config.html_baseurl, f"{docname}.md")
+            uri = urljoin(app.config.html_baseurl, markdown_uri(app.builder.get_target_uri(docname)))
             lines.append(f"- [{env.titles[docname].astext()}]({uri}){f': {about}' if about else ''}")
     return "\n".join(lines) + "\n"
 

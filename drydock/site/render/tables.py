@@ -67,7 +67,9 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 
     :param rows: the text of each cell; the first row has the headings.
     """
-    head, *body = ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows]
+    head, *body = [
+        "| " + " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in row) + " |" for row in rows
+    ]
     return "\n".join([head, "|" + " --- |" * len(rows[0]), *body])
 
 
