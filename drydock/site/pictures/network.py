@@ -72,18 +72,23 @@ def _arrows(rows: list[Row]) -> dict[tuple[str, str], None]:
 
 
 def _places(rows: list[Row]) -> dict[str, Place]:
-    names = dict.fromkeys([str(row["from"]) for row in rows] + [str(row["to"]) for row in rows])
+    """Return the places by name: first those that probed, then those that were only probed."""
+    names = dict.fromkeys(str(row[end]) for end in ("from", "to") for row in rows)
     places = {name: Place(name, index) for index, name in enumerate(names)}
     for row in rows:
-        source, target = places[str(row["from"])], places[str(row["to"])]
-        source.networks = tuple(name.strip() for name in str(row["network"]).split(",") if name.strip())
-        told = [f"listens on {row['port']}"] + ([f"published on {row['published']}"] if row["published"] else [])
-        target.lines += [text for text in told if text not in target.lines]
-    for place in places.values():
-        asked = [row for row in rows if row["from"] == place.name]
-        if asked and not any(row["connects"] for row in asked):
-            place.lines.append("reached none")
+        networks = (name.strip() for name in str(row["network"]).split(","))
+        places[str(row["from"])].networks = tuple(filter(None, networks))
+        target = places[str(row["to"])]
+        target.lines += [line for line in _target_lines(row) if line not in target.lines]
+    reaching = {source for source, _ in _arrows(rows)}
+    for name in {str(row["from"]) for row in rows} - reaching:
+        places[name].lines.append("reached none")
     return places
+
+
+def _target_lines(row: Row) -> list[str]:
+    published = [f"published on {row['published']}"] if row["published"] else []
+    return [f"listens on {row['port']}", *published]
 
 
 def _network(name: str, x: int, left: int, places: dict[str, Place]) -> Markup:
