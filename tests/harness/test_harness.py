@@ -93,7 +93,7 @@ def test_images_of_a_reader_go_from_the_private_engine_alone(engine, slug, capsy
     engine.run("volume", "rm", f"{slug}-data")
     reservations.free_names(engine, resources.locks_folder(engine), [slug])
 
-    assert capsys.readouterr().out.endswith(f"build images with these names: {slug}-web:1\n")
+    assert capsys.readouterr().out.endswith(f"transcripts build these images: {slug}-web:1\n")
     assert runs.made(engine, slug) == []
 
 
