@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
 
 
-def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]) -> list[str]:
+def list_outdated(
+    app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
+) -> list[str]:
     """Return the pages with commands in their prose if other commands are recorded now than when they were read.
 
     A dependency on the files would not do: one that is not there yet would have its pages read in every build.
@@ -30,19 +32,19 @@ def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[s
     return [] if before == now else [name for name, page in all_pages(env).items() if page.inline]
 
 
-def read(app: Sphinx, doctree: nodes.document) -> None:
+def check_prose(app: Sphinx, doctree: nodes.document) -> None:
     """Report the commands in the prose of a page that was just read which the engine's command line does not know."""
     inline = [node for node in doctree.findall(nodes.literal) if is_command(node.astext()) and not _in_block(node)]
     current_page(app.env).inline = len(inline)
-    known = _known(app.env)
+    known = _known_commands(app.env)
     for node in inline:
         problem = known.problem(node.astext()) if known else ""
         if problem:
             current_page(app.env).faulty = True
-            warn(Subtype.COMMAND, f"`{node.astext()}`: {problem}", _place(node))
+            warn(Subtype.COMMAND, f"`{node.astext()}`: {problem}", _literal_line(node))
 
 
-def _known(env: BuildEnvironment) -> CommandSet | None:
+def _known_commands(env: BuildEnvironment) -> CommandSet | None:
     """Return the recorded commands, or None where `check` will say why there are none."""
     try:
         return get_repository(env).commands()
@@ -55,7 +57,7 @@ def _in_block(node: nodes.Node) -> bool:
     return parent is not None and (isinstance(parent, nodes.FixedTextElement) or _in_block(parent))
 
 
-def _place(node: nodes.literal) -> str:
+def _literal_line(node: nodes.literal) -> str:
     """Return file:line of `node`. MyST gives all of a paragraph the line on which that begins."""
     source, line = get_source_line(node)
     top: nodes.Element = node
@@ -69,7 +71,7 @@ def _place(node: nodes.literal) -> str:
     return f"{source}:{(line or 1) + before.count(chr(10))}"
 
 
-def check(app: Sphinx, env: BuildEnvironment) -> None:
+def check_recorded(app: Sphinx, env: BuildEnvironment) -> None:
     """Report, once, that recorded commands are malformed, or that pages have commands and none are recorded."""
     inline = sum(page.inline for page in all_pages(env).values())
     try:
@@ -88,6 +90,6 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
 
 def setup(app: Sphinx) -> None:
     """Check the commands of each page that is read."""
-    app.connect("env-get-outdated", outdated)
-    app.connect("doctree-read", read)
-    app.connect("env-updated", check)
+    app.connect("env-get-outdated", list_outdated)
+    app.connect("doctree-read", check_prose)
+    app.connect("env-updated", check_recorded)

@@ -43,7 +43,7 @@ POLICY = (
 )
 
 
-def describe(app: Sphinx, doctree: nodes.document) -> None:
+def keep_description(app: Sphinx, doctree: nodes.document) -> None:
     """Keep the first paragraph of a page that was just read: it says which question the page answers."""
     first = next(doctree.findall(nodes.paragraph), None)
     text = " ".join(first.astext().split()) if first else ""
@@ -52,7 +52,7 @@ def describe(app: Sphinx, doctree: nodes.document) -> None:
     )
 
 
-def tell(
+def add_metadata(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
     """Describe a page in its head, and name its form as Markdown."""
@@ -80,37 +80,37 @@ def _has_card(app: Sphinx) -> bool:
     return any((app.confdir / folder / PICTURE).is_file() for folder in app.config.html_static_path)
 
 
-def finish(app: Sphinx, exception: Exception | None) -> None:
+def write_files(app: Sphinx, exception: Exception | None) -> None:
     """Write the files."""
     if exception is not None or not publishes_files(app.builder):
         return
-    (app.outdir / "llms.txt").write_text(_list(app), encoding="utf-8")
+    (app.outdir / "llms.txt").write_text(_llms_list(app), encoding="utf-8")
     hashes = "".join(f" '{each}'" for each in sorted(_inline_scripts(app)))
     lines = ["/*", f"  Content-Security-Policy: {POLICY.format(hashes=hashes)}", "  X-Content-Type-Options: nosniff"]
     (app.outdir / HEADERS).write_text("\n".join(lines) + "\n", encoding="utf-8")
     if app.config.html_baseurl:
-        (app.outdir / "sitemap.xml").write_text(_sitemap(app), encoding="utf-8")
+        (app.outdir / "sitemap.xml").write_text(_sitemap_xml(app), encoding="utf-8")
 
 
-def _list(app: Sphinx) -> str:
+def _llms_list(app: Sphinx) -> str:
     """Return the pages by their chapters, in the form of llmstxt.org."""
     env, root = app.env, app.config.root_doc
     lines = [f"# {app.config.project}", "", f"> {env.metadata[root].get('drydock_description', '')}"]
     for chapter in env.tocs[root].findall(addnodes.toctree):
         lines += ["", f"## {chapter.get('caption') or 'Pages'}", ""]
-        for docname in _below(env, [name for _, name in chapter["entries"]]):
+        for docname in _pages_below(env, [name for _, name in chapter["entries"]]):
             about = env.metadata[docname].get("drydock_description", "")
             uri = urljoin(app.config.html_baseurl, markdown_uri(app.builder.get_target_uri(docname)))
             lines.append(f"- [{env.titles[docname].astext()}]({uri}){f': {about}' if about else ''}")
     return "\n".join(lines) + "\n"
 
 
-def _below(env: BuildEnvironment, names: list[str]) -> Iterator[str]:
+def _pages_below(env: BuildEnvironment, names: list[str]) -> Iterator[str]:
     """Yield the pages `names`, each with those below it."""
     for name in names:
         if name in env.titles:
             yield name
-            yield from _below(env, env.toctree_includes.get(name, []))
+            yield from _pages_below(env, env.toctree_includes.get(name, []))
 
 
 def _inline_scripts(app: Sphinx) -> set[str]:
@@ -118,15 +118,15 @@ def _inline_scripts(app: Sphinx) -> set[str]:
     assert isinstance(app.builder, StandaloneHTMLBuilder)
     templates = [path for folder in app.builder.theme.get_theme_dirs() for path in Path(folder).glob("*.html")]
     page = app.outdir / app.builder.get_outfilename(app.config.root_doc)
-    scripts = _scripts(page) & {script for path in templates for script in _scripts(path)}
+    scripts = _inline_texts(page) & {script for path in templates for script in _inline_texts(path)}
     return {"sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts}
 
 
-def _scripts(path: Path) -> set[str]:
+def _inline_texts(path: Path) -> set[str]:
     return set(re.findall(r"<script>(.*?)</script>", path.read_text(encoding="utf-8"), re.DOTALL))
 
 
-def _sitemap(app: Sphinx) -> str:
+def _sitemap_xml(app: Sphinx) -> str:
     uris = sorted(app.builder.get_target_uri(name) for name in app.env.found_docs)
     urls = "\n".join(f"<url><loc>{escape(urljoin(app.config.html_baseurl, uri))}</loc></url>" for uri in uris)
     return (
@@ -137,6 +137,6 @@ def _sitemap(app: Sphinx) -> str:
 
 def setup(app: Sphinx) -> None:
     """Describe each page, and write the files for programs."""
-    app.connect("doctree-read", describe)
-    app.connect("html-page-context", tell)
-    app.connect("build-finished", finish)
+    app.connect("doctree-read", keep_description)
+    app.connect("html-page-context", add_metadata)
+    app.connect("build-finished", write_files)

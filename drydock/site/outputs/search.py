@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 FILE = "drydock-search.js"
 
 
-def write(app: Sphinx, exception: Exception | None) -> None:
+def write_index(app: Sphinx, exception: Exception | None) -> None:
     """Write the lighter index. Sphinx's own stays for the next build, which goes on from it."""
     full = app.outdir / "searchindex.js"
     if exception is not None or not publishes_files(app.builder) or not full.is_file():
         return
     text = full.read_text(encoding="utf-8")
     index = json.loads(text[text.index("(") + 1 : text.rindex(")")])
-    words = {word: set(_pages(index["terms"], word)) for word in index["terms"]}
+    words = {word: set(_page_indexes(index["terms"], word)) for word in index["terms"]}
     for word in index["titleterms"]:
-        words.setdefault(word, set()).update(_pages(index["titleterms"], word))
+        words.setdefault(word, set()).update(_page_indexes(index["titleterms"], word))
     kept = {name: index[name] for name in ("docnames", "titles", "alltitles")}
     kept["terms"] = {word: sorted(pages) for word, pages in sorted(words.items())}
     slim = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
     (app.outdir / FILE).write_text(f"Search.setIndex({slim})\n", encoding="utf-8")
 
 
-def _pages(words: dict[str, int | list[int]], word: str) -> list[int]:
+def _page_indexes(words: dict[str, int | list[int]], word: str) -> list[int]:
     """Return the numbers of the pages with `word`; Sphinx writes a single one without brackets."""
     found = words[word]
     return found if isinstance(found, list) else [found]
@@ -38,4 +38,4 @@ def _pages(words: dict[str, int | list[int]], word: str) -> list[int]:
 
 def setup(app: Sphinx) -> None:
     """Write the index after Sphinx has written its own."""
-    app.connect("build-finished", write)
+    app.connect("build-finished", write_index)
