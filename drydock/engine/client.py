@@ -94,16 +94,19 @@ def _show_command(command: Sequence[str]) -> str:
     return "docker " + " ".join(command[1:])
 
 
-def connect_engine(client: Mapping[str, str], *, private: bool = False, mirror: str = "") -> Engine:
+def connect_engine(
+    client: Mapping[str, str], *, private: bool = False, mirror: str = "", timeout: float = ANSWER_TIMEOUT
+) -> Engine:
     """Return the engine of the environment `client`, with its facts.
 
+    :param timeout: seconds for each answer; a daemon that has just started reads its images and plugins from disk first.
     :raises EngineError: it doesn't answer, or its client lacks Compose or buildx.
     """
     engine = Engine(client, private, mirror)
-    version = json.loads(engine.run("version", "--format", "{{json .}}", timeout=ANSWER_TIMEOUT).stdout)
+    version = json.loads(engine.run("version", "--format", "{{json .}}", timeout=timeout).stdout)
     if not version.get("Server"):
         raise EngineError("the docker command works, but no engine answers it")
-    info = json.loads(engine.run("info", "--format", "{{json .}}", timeout=ANSWER_TIMEOUT).stdout)
+    info = json.loads(engine.run("info", "--format", "{{json .}}", timeout=timeout).stdout)
     facts = {
         "name": "Podman" if "podman" in json.dumps(version["Server"]).lower() else "Docker",
         "version": re.sub(r"[+~].*", "", version["Server"]["Version"]),

@@ -6,8 +6,10 @@ It runs no command, and needs neither an engine nor the network.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zlib import crc32
+
+from sphinx.application import Sphinx
+from sphinx.util.typing import ExtensionMetadata
 
 from drydock.site import pages, repository
 from drydock.site.blocks import directives, fold, glossary, lexer
@@ -16,10 +18,6 @@ from drydock.site.examples import exercise, gallery, generate, page, publish
 from drydock.site.outputs import markdown, metadata, navigation, offline, repository_links, search, weight
 from drydock.site.render import deferred, whole_site
 from drydock.site.results import claims, compatibility, quality, versions, walkthroughs
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-    from sphinx.util.typing import ExtensionMetadata
 
 #: Each module connects itself. Where the order matters, it does so with a priority and says why.
 MODULES = (

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
+
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 from drydock.errors import MalformedError
 from drydock.model import commands, evidence as evidences, example as examples
@@ -15,11 +18,6 @@ from drydock.model.example import Example
 from drydock.model.transcript import Transcript
 from drydock.site.pages import all_pages, current_page
 from drydock.site.warn import Subtype, warn
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-    from sphinx.environment import BuildEnvironment
-
 
 #: The state of an example's files: while it is the same, so is the digest.
 FileStamps: TypeAlias = list[tuple[str, int, int, int]]

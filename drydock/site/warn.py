@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import TYPE_CHECKING
 
+from docutils import nodes
+from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from drydock.errors import MalformedError, MissingError
 from drydock.site.pages import current_page
-
-if TYPE_CHECKING:
-    from docutils import nodes
-    from sphinx.environment import BuildEnvironment
 
 WARNING_TYPE = "example"
 _logger = logging.getLogger(__name__)

@@ -101,7 +101,7 @@ def start_engine(name: str = "") -> Engine:
             _write_client(spec)
             mirror = "" if _docker_hub_answers() else _start_mirror(spec)
             _start_daemon(spec, mirror)
-            engine = connect_engine(_client_environment(), private=True, mirror=mirror)
+            engine = connect_engine(_client_environment(), private=True, mirror=mirror, timeout=TIMEOUT)
         if engine.mirror:
             stand_ins.ensure_stand_ins(engine, _file("mirror"))
         return engine

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
+from sphinx.builders import Builder
+from sphinx.environment import BuildEnvironment
 
 from drydock.model.evidence import Run
 from drydock.model.example import Example
@@ -16,10 +17,6 @@ from drydock.site.outputs import repository_links
 from drydock.site.pages import Block
 from drydock.site.render.inline import InlineText, to_html, to_text
 from drydock.site.repository import get_repository
-
-if TYPE_CHECKING:
-    from sphinx.builders import Builder
-    from sphinx.environment import BuildEnvironment
 
 
 @dataclass(frozen=True)

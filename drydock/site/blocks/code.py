@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.environment import BuildEnvironment
 
 from drydock.model.example import Example
 from drydock.model.transcript import Step, unescape_line
@@ -17,9 +17,6 @@ from drydock.site.blocks.lexer import guess_lexer, shield_line
 from drydock.site.pages import Block
 from drydock.site.render.deferred import defer
 from drydock.site.render.inline import inline_nodes
-
-if TYPE_CHECKING:
-    from sphinx.environment import BuildEnvironment
 
 
 def file_block(env: BuildEnvironment, example: Example, path: str, region: str = "", lexer: str = "") -> nodes.Node:

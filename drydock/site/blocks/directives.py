@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, final
+from collections.abc import Callable
+from typing import ClassVar, final
 
 from docutils import nodes
+from docutils.nodes import system_message
 from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from drydock.errors import MalformedError, MissingError
@@ -21,12 +24,6 @@ from drydock.site.render import units
 from drydock.site.render.inline import InlineText, inline_nodes
 from drydock.site.repository import get_repository
 from drydock.site.warn import warn_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from docutils.nodes import system_message
-    from sphinx.application import Sphinx
 
 
 def _split_names(argument: str | None) -> list[str]:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from docutils import nodes
+from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
 from drydock.site.examples.publish import publishes_files
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
 
 KEY: Final = "drydock_folds"
 #: Longer transcripts are folded: hardly any on pages written by hand, one in five on the examples' pages.

@@ -6,19 +6,15 @@ A button and a popover need no script, and open by keyboard, touch, and pointer.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from docutils import nodes
 from markupsafe import Markup
 from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 from drydock.site.examples.publish import publishes_files
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sphinx.application import Sphinx
-    from sphinx.environment import BuildEnvironment
 
 #: Keys of a page's metadata: the sentences on the terms that it defines, and whether it uses terms.
 DEFINES, USES = "drydock_terms", "drydock_uses_terms"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 from pygments.filter import Filter
 from pygments.lexer import Lexer, do_insertions
@@ -17,11 +17,9 @@ from pygments.lexers import find_lexer_class_by_name, get_lexer_for_filename
 from pygments.lexers.shell import BashLexer
 from pygments.token import STANDARD_TYPES, Generic, Name, Punctuation, Text, Whitespace, _TokenType
 from pygments.util import ClassNotFound
+from sphinx.application import Sphinx
 
 from drydock.errors import MissingError, did_you_mean
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
 
 #: Stands before a line of output that would read as a prompt or a status. It has no width, and HTML does not get it.
 SHIELD = "\N{WORD JOINER}"

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from docutils import nodes
 from jinja2 import TemplateError
 from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from drydock import store
@@ -29,10 +30,6 @@ from drydock.site.render.whole_site import WholeSiteDirective
 from drydock.site.repository import get_repository
 from drydock.site.results.walkthroughs import page_steps
 from drydock.site.warn import Subtype, warn
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-    from sphinx.environment import BuildEnvironment
 
 FILE = "drydock-census.json"
 #: Nodes that are shown as code. A description (`option`, `confval`, `py:function`) has code for a title.

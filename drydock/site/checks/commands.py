@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from docutils import nodes
 from docutils.utils import get_source_line
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 from drydock.errors import MalformedError, MissingError
 from drydock.model import commands
@@ -14,10 +14,6 @@ from drydock.model.evidence import DEFAULT_ENGINE
 from drydock.site.pages import all_pages, current_page
 from drydock.site.repository import get_repository
 from drydock.site.warn import Subtype, warn
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-    from sphinx.environment import BuildEnvironment
 
 
 def list_outdated(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 from drydock import store
 from drydock.errors import MalformedError, MissingError, did_you_mean
@@ -17,10 +19,6 @@ from drydock.site.checks.census import Census, take_census
 from drydock.site.pages import all_pages, is_generated
 from drydock.site.repository import Repository, get_repository
 from drydock.site.warn import Subtype, warn
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-    from sphinx.environment import BuildEnvironment
 
 #: The counts that the site checks; the tests check the others in the file.
 COUNTED = ("blocks", "commands")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from docutils import nodes
+from sphinx.application import Sphinx
 
 from drydock.errors import MalformedError, MissingError
 from drydock.model import exercises, expectations
@@ -16,9 +16,6 @@ from drydock.site.examples.publish import FOLDER, publishes_files
 from drydock.site.render.inline import inline_nodes
 from drydock.site.repository import get_repository
 from drydock.site.warn import Subtype, warn
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
 
 
 class ExerciseDirective(ExampleDirective):

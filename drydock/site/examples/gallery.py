@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 from drydock.site.examples.publish import publishes_files
 from drydock.site.pages import all_pages, is_generated
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-    from sphinx.environment import BuildEnvironment
 
 #: Marks the list of examples until all pages are read, and an item with its slug.
 KEY = "drydock_gallery"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from docutils import nodes
+from sphinx.application import Sphinx
 
 from drydock.errors import MalformedError
 from drydock.model.evidence import Claim, Measure, Run
@@ -20,11 +20,6 @@ from drydock.site.render import units
 from drydock.site.render.inline import InlineText, inline_nodes
 from drydock.site.render.tables import text_table
 from drydock.site.repository import get_repository
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sphinx.application import Sphinx
 
 #: Texts of the outcomes of a claim.
 MARKS = {"passed": "✓ upheld", "failed": "✗ failed", "skipped": "skipped"}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import singledispatchmethod
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.environment.adapters.toctree import TocTree
 from sphinx_design.tabs import sd_tab_label
@@ -18,9 +19,6 @@ from drydock.site.examples.publish import published_uri, publishes_files
 from drydock.site.render.deferred import KEY, Deferred
 from drydock.site.render.inline import code_span
 from drydock.site.render.tables import markdown_table
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
 
 #: Inline markup for the eye, and what a link leads to.
 _UNSEEN: Final = (nodes.raw, nodes.comment, nodes.substitution_definition, nodes.target, addnodes.index)

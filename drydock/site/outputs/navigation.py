@@ -11,24 +11,21 @@ Here it does so once, for the front page. From one page to the next only links a
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from html import unescape
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from docutils import nodes
 from furo.navigation import get_navigation_tree
 from markupsafe import escape
+from sphinx.application import Sphinx
+from sphinx.builders import Builder
 from sphinx.builders.html import StandaloneHTMLBuilder
+from sphinx.environment import BuildEnvironment
 from sphinx.environment.adapters.toctree import global_toctree_for_doc
 
 from drydock.site.examples.publish import publishes_files
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from docutils import nodes
-    from sphinx.application import Sphinx
-    from sphinx.builders import Builder
-    from sphinx.environment import BuildEnvironment
 
 #: A page in the theme's list, with the checkbox that unfolds the pages below it, where there are any.
 _ENTRY = re.compile(

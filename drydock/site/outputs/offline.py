@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import stat
 import zipfile
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from docutils import nodes
+from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.util.docutils import SphinxDirective
 
@@ -15,11 +17,6 @@ from drydock.model.example import ZIP_TIME
 from drydock.site.examples.publish import publishes_files
 from drydock.site.pages import all_pages, current_page
 from drydock.site.render.units import format_size
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sphinx.application import Sphinx
 
 #: The file in the output folder, and the folder that it unpacks to.
 FILE: Final = "drydock.zip"

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from docutils import nodes
 from markupsafe import Markup
+from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.errors import ConfigError
 
 from drydock.site.examples.publish import publishes_files
 from drydock.site.pages import FOLDER, is_generated
 from drydock.site.repository import get_repository
-
-if TYPE_CHECKING:
-    from docutils import nodes
-    from sphinx.application import Sphinx
-    from sphinx.config import Config
 
 #: The line below a page that links an issue. The link of a block leads there; a script turns it into an issue's.
 ANCHOR = "drydock-wrong"

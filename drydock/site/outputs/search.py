@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+
+from sphinx.application import Sphinx
 
 from drydock.site.examples.publish import publishes_files
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
 
 #: The file that the page of results loads.
 FILE = "drydock-search.js"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
 
 from drydock.site.examples.publish import publishes_files
-
-if TYPE_CHECKING:
-    from docutils import nodes
-    from sphinx.application import Sphinx
 
 #: Marks around words of code and around the text of links that no style sheet of the theme styles.
 _UNSTYLED = re.compile(r'<span class="(?:pre|doc|std std-doc|xref myst)">([^<]*)</span>')

@@ -6,10 +6,11 @@ A picture says what the table says: nothing in it comes from anywhere else, and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from docutils import nodes
 from markupsafe import Markup
+from sphinx.environment import BuildEnvironment
 
 from drydock.model.evidence import KINDS, TIMED, Scalar, Table
 from drydock.model.example import Example
@@ -20,9 +21,6 @@ from drydock.site.render.deferred import defer
 from drydock.site.render.inline import InlineText
 from drydock.site.render.tables import text_table
 from drydock.site.repository import get_repository
-
-if TYPE_CHECKING:
-    from sphinx.environment import BuildEnvironment
 
 #: How each kind is drawn, given its rows and a name that nothing else on the page has.
 DRAWN: Final[dict[str, Callable[[Table, str], Markup]]] = {

@@ -6,14 +6,12 @@ build visits each node dozens of times.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from docutils import nodes
 from markupsafe import Markup
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-    from sphinx.builders import Builder
+from sphinx.application import Sphinx
+from sphinx.builders import Builder
 
 KEY: Final = "drydock_deferred"
 

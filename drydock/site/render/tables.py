@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from docutils import nodes
 from markupsafe import Markup, escape
+from sphinx.builders import Builder
 
 from drydock.site.render.deferred import defer
 from drydock.site.render.inline import InlineText, inline_nodes, to_html, to_markdown
-
-if TYPE_CHECKING:
-    from sphinx.builders import Builder
 
 Cell = Sequence[nodes.Node]
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from docutils import nodes
 from markupsafe import Markup
+from sphinx.application import Sphinx
+from sphinx.builders import Builder
+from sphinx.environment import BuildEnvironment
 
 from drydock.errors import MalformedError
 from drydock.model import walkthroughs
 from drydock.model.evidence import DEFAULT_ENGINE, Claim, Run
+from drydock.model.example import Example
 from drydock.site.blocks.directives import ExampleDirective
 from drydock.site.checks.census import take_census
 from drydock.site.pages import current_page, example_docname
@@ -19,14 +22,6 @@ from drydock.site.render.inline import InlineText, to_html, to_markdown
 from drydock.site.render.whole_site import WholeSiteDirective
 from drydock.site.repository import get_repository
 from drydock.site.results.walkthroughs import FollowedPage
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-    from sphinx.builders import Builder
-    from sphinx.environment import BuildEnvironment
-
-    from drydock.model.example import Example
-
 
 #: A page that rests on more examples than these only links to their claims, which would be most of its weight.
 LISTED = 8

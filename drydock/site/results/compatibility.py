@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from docutils import nodes
+from sphinx.application import Sphinx
 
 from drydock.model.evidence import DEFAULT_ENGINE, Claim, Replayed, Run
 from drydock.model.example import Example
@@ -15,9 +15,6 @@ from drydock.site.pages import FOLDER
 from drydock.site.render.inline import inline_nodes
 from drydock.site.render.tables import Cell, node_table
 from drydock.site.repository import get_repository
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
 
 #: So many claims of one example and one reason are named; of more, the example's own page has the sentences.
 FEW = 3

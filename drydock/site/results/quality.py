@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from docutils import nodes
+from sphinx.application import Sphinx
 
 from drydock.model.expectations import FOLDER
 from drydock.model.mutants import is_current
@@ -14,9 +14,6 @@ from drydock.site.blocks.directives import ExampleDirective
 from drydock.site.render.inline import InlineText
 from drydock.site.render.tables import text_table
 from drydock.site.repository import get_repository
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
 
 HEAD = ("Example", "Mutants", "Killed", "Equivalent", "Survived")
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from docutils import nodes
+from sphinx.application import Sphinx
 
 from drydock.errors import MissingError, did_you_mean
 from drydock.model.example import Example
@@ -15,9 +14,6 @@ from drydock.site.pages import FOLDER
 from drydock.site.render.inline import inline_nodes
 from drydock.site.render.tables import Cell, node_table
 from drydock.site.repository import get_repository
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
 
 
 class VersionsDirective(ExampleDirective):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from docutils import nodes
 from markupsafe import Markup
+from sphinx.application import Sphinx
+from sphinx.builders import Builder
+from sphinx.environment import BuildEnvironment
 
 from drydock.errors import DrydockError
 from drydock.model import walkthroughs
@@ -18,11 +20,6 @@ from drydock.site.render.inline import InlineText, inline_nodes, to_html, to_mar
 from drydock.site.render.tables import text_table
 from drydock.site.render.whole_site import WholeSiteDirective
 from drydock.site.repository import get_repository
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-    from sphinx.builders import Builder
-    from sphinx.environment import BuildEnvironment
 
 HEAD = ("Page", "Commands", "Engine", "Date")
 #: Shown where no page was followed.
