@@ -99,7 +99,7 @@ def connect_engine(
 ) -> Engine:
     """Return the engine of the environment `client`, with its facts.
 
-    :param timeout: seconds for each answer; a daemon that has just started reads its images and plugins from disk first.
+    :param timeout: seconds for each answer; a daemon that has just started has to read its images first.
     :raises EngineError: it doesn't answer, or its client lacks Compose or buildx.
     """
     engine = Engine(client, private, mirror)
