@@ -11,7 +11,7 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from drydock.errors import MalformedError, did_you_mean
 Built = TypeVar("Built")
 #: Upper bound of numbers: nothing measured comes near it, and neither infinity nor NaN is below it.
 MAX_NUMBER = 1e18
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def load_json(kind: type[Built], place: Path, shown: object, remedy: str = "") -> Built:
@@ -69,6 +70,15 @@ def read_text(place: Path, shown: object) -> str:
         raise MalformedError(shown, 0, f"cannot be read ({error})") from None
 
 
+class _MisfitError(ValueError):
+    """Data that doesn't fit, with the path to it in its file."""
+
+    def __init__(self, problem: str, path: str = "") -> None:
+        self.problem, self.path = problem, path
+        # A dataclass's own message stands by itself.
+        super().__init__(f"{path.removeprefix('.') or 'it'}{problem}" if path or problem[0] != ":" else problem[2:])
+
+
 def build(kind: type[Built], data: object, at: str = "") -> Built:
     """Return plain data (dicts, lists, scalars) as `kind`, which may be a dataclass or, say, ``dict[str, Score]``.
 
@@ -77,78 +87,97 @@ def build(kind: type[Built], data: object, at: str = "") -> Built:
     :param at: where `data` stands in its file, for messages.
     :raises ValueError: the data doesn't fit; the message says where.
     """
-    return typing.cast(Built, _built(kind, data, at))
-
-
-def _built(kind: Any, data: Any, at: str) -> Any:
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if dataclasses.is_dataclass(kind):
-        return _built_dataclass(kind, data, at)
-    if origin in (typing.Union, types.UnionType):
-        return _built_union(arguments, data, at)
-    if origin in (dict, Mapping) or (origin and issubclass(origin, Mapping)):
-        _expect(isinstance(data, dict), "a table", data, at)
-        return {
-            _built(arguments[0], key, at): _built(arguments[1], value, f"{at}.{key}") for key, value in data.items()
-        }
-    if origin in (list, tuple) or (origin and issubclass(origin, Sequence)):
-        _expect(isinstance(data, list), "a list", data, at)
-        items = [_built(arguments[0], value, f"{at}[{index}]") for index, value in enumerate(data)]
-        return items if origin is list else tuple(items)
-    return _scalar(kind, data, at)
-
-
-def _built_dataclass(kind: Any, data: Any, at: str) -> Any:
-    _expect(isinstance(data, dict), "a table", data, at)
-    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
-    for key in data.keys() - fields.keys():
-        raise ValueError(f"{at or 'it'} has an unknown key {key!r}{did_you_mean(str(key), fields)}")
-    for name in [name for name, field in fields.items() if _is_required(field) and name not in data]:
-        raise ValueError(f"{at or 'it'} lacks the key {name!r}")
-    hints = _hints(kind)
-    values = {name: _built(hints[name], value, f"{at}.{name}".lstrip(".")) for name, value in data.items()}
-    try:
-        return kind(**values)
-    except ValueError as error:
-        raise ValueError(f"{at}: {error}" if at else str(error)) from None
-
-
-def _is_required(field: dataclasses.Field[Any]) -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    return typing.cast(Built, _build_part(_builder(typing.cast(Any, kind)), data, at))
 
 
 @functools.cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+def _builder(kind: Any) -> Callable[[Any], Any]:
+    """Return the function that checks data and returns it as `kind`."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        return _dataclass_builder(kind)
+    if origin in (typing.Union, types.UnionType):
+        return functools.partial(_build_union, arguments)
+    if origin in (dict, Mapping) or (origin and issubclass(origin, Mapping)):
+        return functools.partial(_build_dict, *map(_builder, arguments))
+    if origin in (list, tuple) or (origin and issubclass(origin, Sequence)):
+        return functools.partial(_build_list, list if origin is list else tuple, _builder(arguments[0]))
+    return functools.partial(_build_scalar, kind)
 
 
-def _built_union(kinds: Sequence[Any], data: Any, at: str) -> Any:
+def _build_dict(build_key: Callable[[Any], Any], build_value: Callable[[Any], Any], data: Any) -> dict[Any, Any]:
+    _expect(isinstance(data, dict), "a table", data)
+    return {build_key(key): _build_part(build_value, value, f".{key}") for key, value in data.items()}
+
+
+def _build_list(kind: type, build_item: Callable[[Any], Any], data: Any) -> Any:
+    _expect(isinstance(data, list), "a list", data)
+    try:
+        return kind(map(build_item, data))
+    except _MisfitError:  # find its place; most lists have none, and are long
+        return kind(_build_part(build_item, item, f"[{index}]") for index, item in enumerate(data))
+
+
+def _build_part(builder: Callable[[Any], Any], data: Any, path: str) -> Any:
+    try:
+        return builder(data)
+    except _MisfitError as error:
+        raise _MisfitError(error.problem, f"{path}{error.path}") from None
+
+
+def _dataclass_builder(kind: Any) -> Callable[[Any], Any]:
+    fields = [field for field in dataclasses.fields(kind) if field.init]
+    hints = typing.get_type_hints(kind)
+    builders = {field.name: _builder(hints[field.name]) for field in fields}
+    optional = {field.name for field in fields if field.default is not field.default_factory}  # one isn't MISSING
+    required = [name for name in builders if name not in optional]
+
+    def build_fields(data: Any) -> Any:
+        _expect(isinstance(data, dict), "a table", data)
+        for key in data.keys() - builders.keys():
+            raise _MisfitError(f" has an unknown key {key!r}{did_you_mean(str(key), builders)}")
+        missing = [name for name in required if name not in data]
+        if missing:
+            raise _MisfitError(f" lacks the key {missing[0]!r}")
+        values = {name: _build_part(builders[name], value, f".{name}") for name, value in data.items()}
+        try:
+            return kind(**values)
+        except _MisfitError:
+            raise
+        except ValueError as error:
+            raise _MisfitError(f": {error}") from None
+
+    return build_fields
+
+
+def _build_union(kinds: Sequence[Any], data: Any) -> Any:
     tables = [kind for kind in kinds if dataclasses.is_dataclass(kind)]
     if isinstance(data, dict) and len(tables) == 1:
-        return _built(tables[0], data, at)  # Its message says more than that nothing fits.
+        return _builder(typing.cast(Any, tables[0]))(data)  # Its message says more than that nothing fits.
     for kind in kinds:
         with contextlib.suppress(ValueError):
-            return _built(kind, data, at)
+            return _builder(kind)(data)
     names = " or ".join("null" if kind is type(None) else getattr(kind, "__name__", str(kind)) for kind in kinds)
-    raise ValueError(f"{at or 'it'} is {data!r:.80}, not {names}")
+    return _expect(False, names, data)
 
 
-def _scalar(kind: Any, data: Any, at: str) -> Any:
-    if kind is Any or kind is object:
-        return data
-    if kind is float:
-        number = type(data) in (int, float) and abs(data) < MAX_NUMBER
-        _expect(number, "a number", data, at)
-    elif kind is int:
-        _expect(type(data) is int and abs(data) < MAX_NUMBER, "a whole number", data, at)
-    elif kind is datetime.date:
-        _expect(type(data) is datetime.date, "a date", data, at)
-    else:
-        _expect(type(data) is kind, {str: "text", bool: "true or false", type(None): "null"}.get(kind, kind), data, at)
+def _build_scalar(kind: Any, data: Any) -> Any:
     if kind is str:
         # JSON can hold half a character, which no file can.
-        _expect(not any("\ud800" <= character <= "\udfff" for character in data), "text", data, at)
+        _expect(type(data) is str and (data.isascii() or not _HALF_CHARACTER.search(data)), "text", data)
+    elif kind is float:
+        _expect(type(data) in (int, float) and abs(data) < MAX_NUMBER, "a number", data)
+    elif kind is int:
+        _expect(type(data) is int and abs(data) < MAX_NUMBER, "a whole number", data)
+    elif kind not in (Any, object):
+        names = {bool: "true or false", type(None): "null", datetime.date: "a date"}
+        _expect(type(data) is kind, names.get(kind, kind.__name__), data)
     return data
+
+
+def _expect(holds: bool, wanted: str, data: object) -> None:
+    if not holds:
+        raise _MisfitError(f" is {data!r:.80}, not {wanted}")
 
 
 def check_date(text: str) -> None:
@@ -156,11 +185,6 @@ def check_date(text: str) -> None:
     if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
         raise ValueError(f"{text!r:.80} is not a date such as 2026-11-20")
     datetime.date.fromisoformat(text)
-
-
-def _expect(holds: bool, wanted: object, data: object, at: str) -> None:
-    if not holds:
-        raise ValueError(f"{at or 'it'} is {data!r:.80}, not {wanted}")
 
 
 def save_json(place: Path, data: object) -> bool:

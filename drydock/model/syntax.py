@@ -33,30 +33,27 @@ def canonical_source(source: bytes) -> bytes:
 
 def _walk_tokens(tree: ast.AST) -> Iterator[str]:
     """Yield the tokens of the text. A stack takes the place of recursion, which deep trees would exceed."""
-    stack: list[object] = [tree]
+    stack: list[object] = [tree]  # nodes and lists to take apart, and finished tokens
     while stack:
         item = stack.pop()
-        if isinstance(item, _Token):
+        if isinstance(item, str):
             yield item
         elif isinstance(item, list):
-            stack += [_Token("]"), *reversed(item), _Token("[")]
+            stack += ["]", *(_stacked(part) for part in reversed(item)), "["]
         elif isinstance(item, ast.Constant):
             yield f"{type(item.value).__name__} {item.value!a}"
-        elif isinstance(item, ast.AST):
-            yield f"{type(item).__name__}("
-            stack.append(_Token(")"))
-            for name in sorted(item._fields, reverse=True):
-                value = _field_value(item, name)
-                if value is not None and value != [] and name not in _IGNORED_FIELDS:
-                    stack += [value, _Token(f"{name}=")]
         else:
-            yield ascii(item)
+            yield f"{type(item).__name__}("
+            stack.append(")")
+            for name in sorted(item._fields, reverse=True):  # type: ignore[attr-defined]  # all others are nodes
+                value = _field_value(item, name)  # type: ignore[arg-type]
+                if value is not None and value != [] and name not in _IGNORED_FIELDS:
+                    stack += [_stacked(value), f"{name}="]
 
 
-class _Token(str):
-    """A finished part of the text, as opposed to a name in the tree."""
-
-    __slots__ = ()
+def _stacked(value: object) -> object:
+    """Return what stands for `value` on the stack: a plain value is a finished token."""
+    return value if isinstance(value, ast.AST | list) else ascii(value)
 
 
 def _field_value(node: ast.AST, name: str) -> object:

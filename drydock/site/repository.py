@@ -16,6 +16,7 @@ from drydock.model.commands import CommandSet
 from drydock.model.evidence import DEFAULT_ENGINE, Evidence, Run
 from drydock.model.example import Example
 from drydock.model.transcript import Transcript
+from drydock.model.walkthroughs import Walkthrough, load_walkthroughs
 from drydock.site.pages import all_pages, current_page
 from drydock.site.warn import Subtype, warn
 
@@ -83,6 +84,7 @@ class Repository:
     examples: dict[str, CachedExample]
     _evidence: dict[str, Evidence] = field(default_factory=dict)
     _commands: CommandSet | None = None
+    _walkthroughs: dict[str, Walkthrough] | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle nothing that was read: the next build, which loads the environment, reads it again."""
@@ -122,6 +124,15 @@ class Repository:
         if self._commands is None:
             self._commands = commands.load_known(self.top)
         return self._commands
+
+    def walkthroughs(self) -> dict[str, Walkthrough]:
+        """Return the recorded walkthroughs, by docname.
+
+        :raises MalformedError: what was recorded does not parse.
+        """
+        if self._walkthroughs is None:
+            self._walkthroughs = load_walkthroughs(self.top)
+        return self._walkthroughs
 
     def depend(self, env: BuildEnvironment, example: Example) -> None:
         """Let a change of the files, the evidence, or the test of `example` outdate the page being read."""

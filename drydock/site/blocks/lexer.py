@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import PurePosixPath
 from typing import ClassVar, Final
 
@@ -104,12 +104,16 @@ class UnstyledFilter(Filter):
     """Turns unstyled tokens into text, so that no mark is put around them: most marks of a page are such."""
 
     def filter(self, lexer: Lexer, stream: Iterable[tuple[_TokenType, str]]) -> Iterator[tuple[_TokenType, str]]:
-        """Yield the tokens. A type that only one lexer has looks like its parent."""
-        for kind, text in stream:
-            standard = kind
-            while standard not in STANDARD_TYPES:
-                standard = standard.parent
-            yield (Text if standard in UNSTYLED else standard), text
+        """Return the tokens."""
+        return ((_visible_type(kind), text) for kind, text in stream)
+
+
+@cache
+def _visible_type(kind: _TokenType) -> _TokenType:
+    """Return the type that decides about the style. A type that only one lexer has looks like its parent."""
+    while kind not in STANDARD_TYPES:
+        kind = kind.parent
+    return Text if kind in UNSTYLED else kind
 
 
 def shield_line(line: str) -> str:
