@@ -7,6 +7,7 @@ import functools
 import itertools
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 #: Fields without effect when the code runs.
 _IGNORED_FIELDS = {"type_comment", "kind"}
@@ -45,10 +46,16 @@ def _walk_tokens(tree: ast.AST) -> Iterator[str]:
         else:
             yield f"{type(item).__name__}("
             stack.append(")")
-            for name in sorted(item._fields, reverse=True):  # type: ignore[attr-defined]  # all others are nodes
-                value = _field_value(item, name)  # type: ignore[arg-type]
-                if value is not None and value != [] and name not in _IGNORED_FIELDS:
+            for name in _field_names(type(item)):
+                value = _field_value(item, name)  # type: ignore[arg-type]  # all others are nodes
+                if value is not None and value != []:
                     stack += [_stacked(value), f"{name}="]
+
+
+@functools.cache
+def _field_names(kind: Any) -> list[str]:
+    """Return the names of the fields of a kind of node, in reverse order, because they go onto a stack."""
+    return sorted(set(kind._fields) - _IGNORED_FIELDS, reverse=True)
 
 
 def _stacked(value: object) -> object:

@@ -15,6 +15,8 @@ from drydock.model import commands, evidence as evidences, example as examples
 from drydock.model.commands import CommandSet
 from drydock.model.evidence import DEFAULT_ENGINE, Evidence, Run
 from drydock.model.example import Example
+from drydock.model.exercises import load_exercises
+from drydock.model.expectations import Exercise
 from drydock.model.transcript import Transcript
 from drydock.model.walkthroughs import Walkthrough, load_walkthroughs
 from drydock.site.pages import all_pages, current_page
@@ -83,8 +85,6 @@ class Repository:
     top: Path
     examples: dict[str, CachedExample]
     _evidence: dict[str, Evidence] = field(default_factory=dict)
-    _commands: CommandSet | None = None
-    _walkthroughs: dict[str, Walkthrough] | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle nothing that was read: the next build, which loads the environment, reads it again."""
@@ -115,24 +115,30 @@ class Repository:
         keys = sorted(runs, key=lambda key: (key != DEFAULT_ENGINE, key))
         return {key: runs[key] for key in keys if runs[key].digest == example.digest()}
 
+    @cached_property
     def commands(self) -> CommandSet:
         """Return the commands that an engine's command line knows.
 
         :raises MissingError: they were never recorded.
         :raises MalformedError: what was recorded does not parse.
         """
-        if self._commands is None:
-            self._commands = commands.load_known(self.top)
-        return self._commands
+        return commands.load_known(self.top)
 
+    @cached_property
     def walkthroughs(self) -> dict[str, Walkthrough]:
         """Return the recorded walkthroughs, by docname.
 
         :raises MalformedError: what was recorded does not parse.
         """
-        if self._walkthroughs is None:
-            self._walkthroughs = load_walkthroughs(self.top)
-        return self._walkthroughs
+        return load_walkthroughs(self.top)
+
+    @cached_property
+    def exercises(self) -> dict[str, Exercise]:
+        """Return the exercises, by the slug of their example.
+
+        :raises MalformedError: a file of expectations does not parse.
+        """
+        return load_exercises(self.top)
 
     def depend(self, env: BuildEnvironment, example: Example) -> None:
         """Let a change of the files, the evidence, or the test of `example` outdate the page being read."""

@@ -43,7 +43,7 @@ def check_prose(app: Sphinx, doctree: nodes.document) -> None:
 def _known_commands(env: BuildEnvironment) -> CommandSet | None:
     """Return the recorded commands, or None where `check` will say why there are none."""
     try:
-        return get_repository(env).commands()
+        return get_repository(env).commands
     except (MissingError, MalformedError):
         return None
 
@@ -71,7 +71,7 @@ def check_recorded(app: Sphinx, env: BuildEnvironment) -> None:
     """Report, once, that recorded commands are malformed, or that pages have commands and none are recorded."""
     inline = sum(page.inline for page in all_pages(env).values())
     try:
-        get_repository(env).commands()
+        get_repository(env).commands
     except MalformedError as error:
         warn(Subtype.MALFORMED, error.problem, error.path)
     except MissingError as error:

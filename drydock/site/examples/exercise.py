@@ -28,7 +28,7 @@ class ExerciseDirective(ExampleDirective):
         top = get_repository(self.env).top
         for path in (top / expectations.FOLDER).glob("*.toml"):
             self.env.note_dependency(path)
-        by_slug = exercises.load_exercises(top)
+        by_slug = get_repository(self.env).exercises
         slug = next((slug for slug, exercise in by_slug.items() if exercise.page == self.env.docname), None)
         if slug is None:
             raise MissingError(f"no example has an exercise for {self.env.docname}")
@@ -55,7 +55,7 @@ def publish_exercises(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None or not publishes_files(app.builder):
         return
     try:
-        by_slug = exercises.load_exercises(get_repository(app.env).top)
+        by_slug = get_repository(app.env).exercises
         for slug, exercise in by_slug.items():
             example = get_repository(app.env).examples.get(slug)
             if example is not None:

@@ -39,7 +39,7 @@ def _steps_on(env: BuildEnvironment, name: str) -> list[PageSteps]:
 def find_walkthrough(env: BuildEnvironment, name: str) -> Walkthrough | None:
     """Return the walkthrough of the page as it is now, or None. Other checks report files that do not parse."""
     try:
-        walkthrough = get_repository(env).walkthroughs().get(name)
+        walkthrough = get_repository(env).walkthroughs.get(name)
         digest = walkthrough and walkthroughs.page_digest(_steps_on(env, name), get_repository(env).examples)
     except (DrydockError, LookupError):
         return None
