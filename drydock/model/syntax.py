@@ -46,7 +46,7 @@ def _walk_tokens(tree: ast.AST) -> Iterator[str]:
         else:
             yield f"{type(item).__name__}("
             stack.append(")")
-            for name in _field_names(type(item)):
+            for name in _field_names(type(item)):  # type: ignore[arg-type]
                 value = _field_value(item, name)  # type: ignore[arg-type]  # all others are nodes
                 if value is not None and value != []:
                     stack += [_stacked(value), f"{name}="]

@@ -12,12 +12,14 @@ from pathlib import PurePosixPath
 from typing import ClassVar, Final
 
 from pygments.filter import Filter
+from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer, do_insertions
 from pygments.lexers import find_lexer_class_by_name, get_lexer_for_filename
 from pygments.lexers.shell import BashLexer
 from pygments.token import STANDARD_TYPES, Generic, Name, Punctuation, Text, Whitespace, _TokenType
 from pygments.util import ClassNotFound
 from sphinx.application import Sphinx
+from sphinx.highlighting import PygmentsBridge
 
 from drydock.errors import MissingError, did_you_mean
 
@@ -122,7 +124,8 @@ def shield_line(line: str) -> str:
 
 
 def setup(app: Sphinx) -> None:
-    """Register the lexers."""
+    """Register the lexers, and keep the formatters: making one reads the whole style, for each block again."""
+    PygmentsBridge.html_formatter = staticmethod(cache(HtmlFormatter))
     for name, lexer in {
         "console": ConsoleLexer,
         **{name: find_lexer_class_by_name(name) for name in LANGUAGES},

@@ -71,7 +71,7 @@ def check_recorded(app: Sphinx, env: BuildEnvironment) -> None:
     """Report, once, that recorded commands are malformed, or that pages have commands and none are recorded."""
     inline = sum(page.inline for page in all_pages(env).values())
     try:
-        get_repository(env).commands
+        assert get_repository(env).commands
     except MalformedError as error:
         warn(Subtype.MALFORMED, error.problem, error.path)
     except MissingError as error:
