@@ -45,3 +45,16 @@ def test_a_block_that_only_shows_counts(site):
 
     assert built.warnings == []
     assert built.census["written"] == 1
+
+
+def test_tests_are_counted(site):
+    """A page has the number of test functions in a file or a folder; a path without tests is reported."""
+    site.write("tests/fuzz/test_a.py", "def test_a():\n    def test_inner(): ...\n\n\ndef test_b(): ...\n")
+    site.write("tests/fuzz/deep/test_c.py", "def test_c(): ...\n# \u00e9\n")
+    site.page("first", "All {tests}`tests/fuzz`, of these {tests}`tests/fuzz/test_a.py`, and {tests}`tests/none`.")
+    built = site.build()
+
+    assert "All 3, of these 2, and 0." in built.text("first.html")
+    assert [line for line in built.warnings if "first" in line] == [
+        "docs/first.md:3: WARNING: no tests in 'tests/none' [example.missing]"
+    ]

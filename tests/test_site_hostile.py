@@ -72,12 +72,14 @@ def test_the_folder_of_generated_pages_is_a_file(site):
 
 
 def test_another_page_is_no_text(site):
-    """A page among the generated ones that is not UTF-8 does not stop them."""
-    site.write("docs/examples/extra.md", b"\xff")
-    with pytest.raises(UnicodeDecodeError):  # MyST reads it
-        site.build()
+    """A page that is not UTF-8 is reported with its line and left out; the others are built."""
+    site.write("docs/examples/extra.md", b"fine\n\xff")
+    built = site.build()
 
-    assert (site.top / "docs/examples/greeting.md").is_file()
+    [warning] = [line for line in built.warnings if "extra" in line]
+    assert warning.startswith("docs/examples/extra.md:2: WARNING: not UTF-8")
+    assert (built.out / "examples/greeting.html").is_file()
+    assert not (built.out / "examples/extra.html").exists()
 
 
 def test_a_linked_test_is_not_published(site):

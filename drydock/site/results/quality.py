@@ -1,12 +1,15 @@
-"""``{mutants}``: how many mutants the tests of each example kill, and which survive."""
+"""``{mutants}``: how many mutants the tests of each example kill. ``{tests}``: how many tests Drydock itself has."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxRole
 
+from drydock.errors import MissingError
 from drydock.model.expectations import FOLDER
 from drydock.model.mutants import is_current
 from drydock.model.mutation_scores import SCORES_FILE, Score, load_scores
@@ -14,6 +17,7 @@ from drydock.site.blocks.directives import ExampleDirective
 from drydock.site.render.inline import InlineText
 from drydock.site.render.tables import text_table
 from drydock.site.repository import get_repository
+from drydock.site.warn import warn_of
 
 HEAD = ("Example", "Mutants", "Killed", "Equivalent", "Survived")
 
@@ -39,6 +43,22 @@ class MutantsDirective(ExampleDirective):
         return [text_table(HEAD, body, "drydock-mutants", stub=True)]
 
 
+class TestsRole(SphinxRole):
+    """``{tests}`tests/fuzz` ``: the number of test functions in a file or a folder."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the number; a path without tests is an author's mistake."""
+        path = get_repository(self.env).top / self.text
+        files = sorted(path.rglob("test_*.py")) if path.is_dir() else [path] if path.is_file() else []
+        count = 0
+        for file in files:
+            self.env.note_dependency(file)
+            count += len(re.findall(r"^def test_", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE))
+        if not count:
+            warn_of(MissingError(f"no tests in {self.text!r}"), self.env, self.get_location())
+        return [nodes.Text(f"{count:,}")], []
+
+
 def _counted(counts: Iterable[int]) -> Iterator[InlineText]:
     return (InlineText(f"{count:,}") for count in counts)
 
@@ -54,5 +74,6 @@ def _row(slug: str, score: Score) -> list[InlineText]:
 
 
 def setup(app: Sphinx) -> None:
-    """Add the directives."""
+    """Add the directive and the role."""
     app.add_directive("mutants", MutantsDirective)
+    app.add_role("tests", TestsRole())
