@@ -19,7 +19,7 @@ from drydock.site.blocks.lexer import check_lexer
 from drydock.site.examples import gallery
 from drydock.site.examples.publish import zip_link
 from drydock.site.pages import FOLDER
-from drydock.site.pictures import picture
+from drydock.site.pictures import make_picture
 from drydock.site.render import units
 from drydock.site.render.inline import InlineText, inline_nodes
 from drydock.site.repository import get_repository
@@ -110,7 +110,7 @@ class PictureDirective(ExampleDirective):
     def make_nodes(self) -> list[nodes.Node]:
         """Return the picture."""
         slug, _, name = self.arguments[0].partition(":")
-        return picture(self.env, self.example(slug.strip()), name.strip(), self.options.get("caption", ""))
+        return make_picture(self.env, self.example(slug.strip()), name.strip(), self.options.get("caption", ""))
 
 
 class ExamplesDirective(ExampleDirective):

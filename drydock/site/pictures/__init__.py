@@ -1,6 +1,6 @@
-"""Pictures from tables of the evidence: drawn for HTML, with the table beside them for everyone else.
+"""Pictures drawn from tables of the evidence, each with its table as the text alternative.
 
-A picture says what the table says: nothing in it comes from anywhere else, and all of it is escaped.
+A picture shows nothing but its table, and all text in it is escaped.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from drydock.site.render.inline import InlineText
 from drydock.site.render.tables import text_table
 from drydock.site.repository import get_repository
 
-#: How each kind is drawn, given its rows and a name that nothing else on the page has.
+#: The function that draws each kind of table, given the table and a name that is unique on the page.
 DRAWN: Final[dict[str, Callable[[Table, str], Markup]]] = {
-    "layers": layers.draw,
-    "timeline": timeline.draw,
-    "sizes": chart.sizes,
-    "network": network.draw,
-    "durations": chart.durations,
-    "lifecycle": lifecycle.draw,
+    "layers": layers.draw_layers,
+    "timeline": timeline.draw_timeline,
+    "sizes": chart.draw_sizes,
+    "network": network.draw_network,
+    "durations": chart.draw_durations,
+    "lifecycle": lifecycle.draw_lifecycle,
 }
-#: The headings of columns that are not called by their name.
+#: Headings of columns that differ from the column's name.
 HEADINGS = {
     "bytes": "Size",
     "seconds": "Time",
@@ -43,26 +43,26 @@ HEADINGS = {
 }
 
 
-def picture(env: BuildEnvironment, example: Example, name: str, caption: str = "") -> list[nodes.Node]:
+def make_picture(env: BuildEnvironment, example: Example, name: str, caption: str = "") -> list[nodes.Node]:
     """Return the example's table `name` as a figure, with the table itself in a part that opens.
 
     :raises MissingError: no such table.
     :raises MalformedError: the evidence does not parse.
     """
-    found = get_repository(env).evidence(example).table(name)
+    table = get_repository(env).evidence(example).table(name)
     unique = f"drydock-picture-{env.new_serialno('drydock-picture')}"
     opened = [
-        _raw(Markup('<figure class="drydock-block drydock-picture drydock-{}"><figcaption>').format(found.kind)),
+        _raw(Markup('<figure class="drydock-block drydock-picture drydock-{}"><figcaption>').format(table.kind)),
         defer(Caption(example.slug, "", caption, run_badge(env, example))),
         _raw(Markup("</figcaption>")),
     ]
-    if found.kind == "grid":  # it is a table
-        return [*opened, _grid(found), _raw(Markup("</figure>"))]
+    if table.kind == "grid":  # it is a table
+        return [*opened, _grid(table), _raw(Markup("</figure>"))]
     return [
         *opened,
-        _raw(Markup('<div class="drydock-drawn">{}</div>').format(DRAWN[found.kind](found, unique))),
+        _raw(Markup('<div class="drydock-drawn">{}</div>').format(DRAWN[table.kind](table, unique))),
         _raw(Markup("<details><summary>As a table</summary>")),
-        text_of(found),
+        text_of(table),
         _raw(Markup("</details></figure>")),
     ]
 
@@ -71,19 +71,19 @@ def _raw(html: Markup) -> nodes.raw:
     return nodes.raw("", str(html), format="html")
 
 
-def _grid(found: Table) -> nodes.Node:
-    """Return the cells of `found` where they belong, with a heading per column and one per row."""
-    columns = list(dict.fromkeys(str(row["column"]) for row in found.rows))
-    cells = {(row["row"], row["column"]): str(row["cell"]) for row in found.rows}
-    heads = dict.fromkeys(str(row["row"]) for row in found.rows)
+def _grid(table: Table) -> nodes.Node:
+    """Return the cells of `table` where they belong, with a heading per column and one per row."""
+    columns = list(dict.fromkeys(str(row["column"]) for row in table.rows))
+    cells = {(row["row"], row["column"]): str(row["cell"]) for row in table.rows}
+    heads = dict.fromkeys(str(row["row"]) for row in table.rows)
     body = [[InlineText(head), *(InlineText(cells[head, column]) for column in columns)] for head in heads]
     return text_table(["", *columns], body, "drydock-grid", stub=True)
 
 
-def text_of(found: Table) -> nodes.Node:
-    """Return the rows of `found` as they are, with units."""
-    head = [HEADINGS.get(column, column.capitalize()) for column in KINDS[found.kind]]
-    body = [[InlineText(_cell(column, row[column])) for column in KINDS[found.kind]] for row in found.rows]
+def text_of(table: Table) -> nodes.Node:
+    """Return the rows of `table` as they are, with units."""
+    head = [HEADINGS.get(column, column.capitalize()) for column in KINDS[table.kind]]
+    body = [[InlineText(_cell(column, row[column])) for column in KINDS[table.kind]] for row in table.rows]
     return text_table(head, body, "drydock-rows")
 
 

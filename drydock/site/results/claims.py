@@ -1,4 +1,4 @@
-"""What proves a page, and the whole site: the claims that a page rests on, and the totals of all runs."""
+"""The claims of the examples that a page shows, and the totals of all runs."""
 
 from __future__ import annotations
 
@@ -23,37 +23,42 @@ from drydock.site.render.whole_site import WholeSiteDirective
 from drydock.site.repository import get_repository
 from drydock.site.results.walkthroughs import FollowedPage
 
-#: A page that rests on more examples than these only links to their claims, which would be most of its weight.
+#: A page with more examples than this only links their claims, which would be most of its weight.
 LISTED = 8
 
 
 class ClaimsDirective(ExampleDirective):
-    """``{claims}``: the claims of every example that the page has named above, to be opened."""
+    """``{claims}``: the claims of all examples that the page has named above, in parts that open."""
 
     required_arguments = 0
 
     def make_nodes(self) -> list[nodes.Node]:
         """Return a sentence with their count, and a list of them for each example."""
-        known = get_repository(self.env)
-        runs = {example: known.current_runs(example) for example in map(known.example, current_page(self.env).examples)}
-        upheld = sum(each[DEFAULT_ENGINE].passed_claims for each in runs.values() if DEFAULT_ENGINE in each)
-        said = f"This page rests on {upheld} claims, each a test that passed."
+        repository = get_repository(self.env)
+        runs = {
+            example: repository.current_runs(example)
+            for example in map(repository.example, current_page(self.env).examples)
+        }
+        upheld = sum(
+            by_engine[DEFAULT_ENGINE].passed_claims for by_engine in runs.values() if DEFAULT_ENGINE in by_engine
+        )
+        summary = f"This page rests on {upheld} claims, each a test that passed."
         # A search is to find the pages that tell of it; many rest on a claim that is about something else.
         lists = nodes.container("", classes=["no-search"])
-        for example, each in runs.items():
-            lists += self._of(example, each, listed=len(runs) <= LISTED)
-        self.env.note_dependency(known.top / walkthroughs.WALKTHROUGHS_FILE)
-        return [nodes.paragraph("", said, classes=["drydock-proof"]), defer(FollowedPage()), lists]
+        for example, by_engine in runs.items():
+            lists += self._claims_of(example, by_engine, listed=len(runs) <= LISTED)
+        self.env.note_dependency(repository.top / walkthroughs.WALKTHROUGHS_FILE)
+        return [nodes.paragraph("", summary, classes=["drydock-proof"]), defer(FollowedPage()), lists]
 
-    def _of(self, example: Example, runs: dict[str, Run], *, listed: bool) -> list[nodes.Node]:
+    def _claims_of(self, example: Example, runs: dict[str, Run], *, listed: bool) -> list[nodes.Node]:
         if not runs:
             return []
         on = ", ".join(f"{run.passed_claims} of {len(run.claims)} on {run.heading}" for run in runs.values())
         run = runs.get(DEFAULT_ENGINE, next(iter(runs.values())))
-        return [defer(Rests(example.slug, on, tuple(map(_said, run.claims.values())) if listed else ()))]
+        return [defer(Rests(example.slug, on, tuple(map(_claim_line, run.claims.values())) if listed else ()))]
 
 
-def _said(claim: Claim) -> str:
+def _claim_line(claim: Claim) -> str:
     """Return the claim as a line. On which engines it holds is on the example's page."""
     return claim.sentence + ("" if claim.outcome == "passed" else f" ({claim.outcome}: {claim.reason})")
 
@@ -89,8 +94,8 @@ class Rests:
         return "\n\n".join(filter(None, [f"{self.slug}: {self.upheld}", listed]))
 
 
-def _replayed(run: Run) -> int:
-    return sum(each.steps for each in run.transcripts.values() if each.outcome == "passed")
+def _passed_steps(run: Run) -> int:
+    return sum(transcript.steps for transcript in run.transcripts.values() if transcript.outcome == "passed")
 
 
 class TotalsDirective(WholeSiteDirective):
@@ -104,12 +109,12 @@ class TotalsDirective(WholeSiteDirective):
 
 def _totals(env: BuildEnvironment) -> nodes.Node:
     census = take_census(env)
-    runs = [_fresh(env, example) for example in get_repository(env).examples.values()]
+    runs = [_current_runs(env, example) for example in get_repository(env).examples.values()]
     engines = {key: run.heading for each in runs for key, run in each.items()}
     default = sorted((each[DEFAULT_ENGINE] for each in runs if DEFAULT_ENGINE in each), key=lambda run: run.date)
     lines: list[list[nodes.Node]] = [
         _number(census.blocks, nodes.Text("code blocks, all of them from tested examples")),
-        _number(sum(map(_replayed, default)), nodes.Text("commands run, their output compared")),
+        _number(sum(map(_passed_steps, default)), nodes.Text("commands run, their output compared")),
         _number(sum(run.passed_claims for run in default), nodes.Text("claims, each asserted by a test")),
         _number(
             len(engines), *InlineText("engine" if len(engines) == 1 else "engines", ", ".join(engines.values())).nodes()
@@ -122,8 +127,8 @@ def _totals(env: BuildEnvironment) -> nodes.Node:
     return nodes.bullet_list("", *items, classes=["drydock-totals"])
 
 
-def _fresh(env: BuildEnvironment, example: Example) -> dict[str, Run]:
-    """Return its runs; none where `checks` has said why there are none."""
+def _current_runs(env: BuildEnvironment, example: Example) -> dict[str, Run]:
+    """Return its current runs, or none if its evidence does not parse, which the checks report."""
     try:
         return get_repository(env).current_runs(example)
     except MalformedError:

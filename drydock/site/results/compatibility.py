@@ -1,4 +1,4 @@
-"""``{compatibility}``: what each example proved on which engine, and where and why the engines differ."""
+"""``{compatibility}``: the claims and transcripts that each engine upholds, and the reasons for those it doesn't."""
 
 from __future__ import annotations
 
@@ -22,27 +22,29 @@ OUTDATED = "not verified since the last change"
 
 
 class CompatibilityDirective(ExampleDirective):
-    """``{compatibility}``: the examples by engines, and below it what each engine does not uphold, by the reason."""
+    """``{compatibility}``: a table of examples and engines, and below it what each engine does not uphold."""
 
     required_arguments = 0
 
     def make_nodes(self) -> list[nodes.Node]:
-        """Return the table and a section for each engine; nothing where nothing was recorded."""
+        """Return the table and a section for each engine, or nothing if nothing was recorded."""
         self.env.note_dependency(f"{FOLDER}/index.md")
         runs = {example: self._runs(example) for example in map(self.example, get_repository(self.env).examples)}
-        keys = sorted({key for each in runs.values() for key in each}, key=lambda key: (key != DEFAULT_ENGINE, key))
+        keys = sorted(
+            {key for by_engine in runs.values() for key in by_engine}, key=lambda key: (key != DEFAULT_ENGINE, key)
+        )
         if not keys:
             return []
         heads = {key: self._head(key) for key in keys}
-        rows = [self._row(example, each, keys) for example, each in runs.items()]
+        rows = [self._row(example, by_engine, keys) for example, by_engine in runs.items()]
         rows.append(
             [
                 [nodes.strong("", "All")],
-                *([nodes.Text(_share([each.get(key) for each in runs.values()]))] for key in keys),
+                *([nodes.Text(_share([by_engine.get(key) for by_engine in runs.values()]))] for key in keys),
             ]
         )
-        found: list[nodes.Node] = [node_table(["Example", *heads.values()], rows, "drydock-compatibility")]
-        return found + [section for key in keys if (section := self._section(heads[key], key, runs))]
+        table: list[nodes.Node] = [node_table(["Example", *heads.values()], rows, "drydock-compatibility")]
+        return table + [section for key in keys if (section := self._section(heads[key], key, runs))]
 
     def _head(self, key: str) -> str:
         """Return the engine's name as a column's heading, from the first example that was recorded on it."""
@@ -63,18 +65,18 @@ class CompatibilityDirective(ExampleDirective):
     def _section(self, name: str, key: str, runs: Mapping[Example, Mapping[str, Run | None]]) -> nodes.section | None:
         """Return what the engine does not uphold: each reason, and below it the examples; None if it upholds all."""
         reasons: dict[str, nodes.bullet_list] = {}
-        for example, each in runs.items():
-            for reason, what in _not_upheld(each.get(key)).items():
+        for example, by_engine in runs.items():
+            for reason, what in _not_upheld(by_engine.get(key)).items():
                 link = page_link(self.env, example.slug, example.slug)
                 line = nodes.paragraph("", "", link, nodes.Text(": "), *inline_nodes(what))
-                said = reason[:1].upper() + reason[1:]
-                reasons.setdefault(said, nodes.bullet_list()).append(nodes.list_item("", line))
+                heading = reason[:1].upper() + reason[1:]
+                reasons.setdefault(heading, nodes.bullet_list()).append(nodes.list_item("", line))
         if not reasons:
             return None
         title = f"Not upheld on {name}"
         section = nodes.section("", nodes.title("", title), names=[nodes.fully_normalize_name(title)])
         section["classes"].append("drydock-gaps")
-        section += nodes.paragraph("", f"It upholds {_share([each.get(key) for each in runs.values()])}.")
+        section += nodes.paragraph("", f"It upholds {_share([by_engine.get(key) for by_engine in runs.values()])}.")
         for reason in sorted(reasons, key=str.casefold):
             section += nodes.paragraph("", "", *inline_nodes(f"{reason}:"))
             section += reasons[reason]
@@ -84,16 +86,16 @@ class CompatibilityDirective(ExampleDirective):
 
 def _share(runs: Sequence[Run | None]) -> str:
     """Return how many of the claims and transcripts of `runs` were upheld."""
-    known = [run for run in runs if run is not None]
-    if not known:
+    recorded = [run for run in runs if run is not None]
+    if not recorded:
         return OUTDATED
-    claims = [claim for run in known for claim in run.claims.values()]
-    replayed = [each for run in known for each in run.transcripts.values()]
+    claims = [claim for run in recorded for claim in run.claims.values()]
+    replayed = [transcript for run in recorded for transcript in run.transcripts.values()]
     return f"{_upheld(claims)} claims, {_upheld(replayed)} transcripts"
 
 
-def _upheld(each: Sequence[Claim] | Sequence[Replayed]) -> str:
-    return f"{sum(one.outcome == 'passed' for one in each)} of {len(each)}"
+def _upheld(results: Sequence[Claim] | Sequence[Replayed]) -> str:
+    return f"{sum(one.outcome == 'passed' for one in results)} of {len(results)}"
 
 
 def _not_upheld(run: Run | None) -> dict[str, str]:
@@ -103,25 +105,25 @@ def _not_upheld(run: Run | None) -> dict[str, str]:
     for claim in run.claims.values() if run else ():
         if claim.outcome != "passed":
             claims.setdefault(claim.reason or claim.outcome, []).append(claim.sentence)
-    for name, each in run.transcripts.items() if run else ():
-        if each.outcome != "passed":
-            replayed.setdefault(each.reason or each.outcome, []).append(name)
+    for name, transcript in run.transcripts.items() if run else ():
+        if transcript.outcome != "passed":
+            replayed.setdefault(transcript.reason or transcript.outcome, []).append(name)
     return {
         reason: " ".join(
             [
-                *_few(claims.get(reason, []), " ", "{} claims."),
-                *_few(replayed.get(reason, []), ", ", "{} transcripts.", "Transcripts: {}."),
+                *_few_names(claims.get(reason, []), " ", "{} claims."),
+                *_few_names(replayed.get(reason, []), ", ", "{} transcripts.", "Transcripts: {}."),
             ]
         )
         for reason in {**claims, **replayed}
     }
 
 
-def _few(each: Sequence[str], between: str, many: str, few: str = "{}") -> list[str]:
-    """Return what is to be said of some, or of how many they are; nothing of none."""
-    if not each:
+def _few_names(names: Sequence[str], between: str, many: str, few: str = "{}") -> list[str]:
+    """Return the names in one text, or their number if they are many, or nothing if there are none."""
+    if not names:
         return []
-    return [few.format(between.join(each)) if len(each) <= FEW else many.format(len(each))]
+    return [few.format(between.join(names)) if len(names) <= FEW else many.format(len(names))]
 
 
 def setup(app: Sphinx) -> None:

@@ -24,19 +24,21 @@ class VersionsDirective(ExampleDirective):
         top = get_repository(self.env).top
         self.env.note_dependency(top / VERSIONS_FILE)
         self.env.note_dependency(f"{FOLDER}/index.md")
-        found = load_versions(top)
+        versions = load_versions(top)
         tables = {
-            "bases": lambda: node_table(BASES, self._bases(found), "drydock-versions"),
-            "programs": lambda: node_table(PROGRAMS, [_program(each) for each in found.program], "drydock-versions"),
+            "bases": lambda: node_table(BASES, self._bases(versions), "drydock-versions"),
+            "programs": lambda: node_table(
+                PROGRAMS, [_program(program) for program in versions.program], "drydock-versions"
+            ),
         }
         asked = self.arguments[0]
         if asked not in tables:
             raise MissingError(f"no versions of {asked!r}{did_you_mean(asked, tables)}")
         return [tables[asked]()]
 
-    def _bases(self, found: Versions) -> list[list[Cell]]:
+    def _bases(self, versions: Versions) -> list[list[Cell]]:
         using = image_users(get_repository(self.env).examples.values())
-        return [self._base(base, using.get(base.image, [])) for base in found.bases.values()]
+        return [self._base(base, using.get(base.image, [])) for base in versions.bases.values()]
 
     def _base(self, base: Base, examples: list[Example]) -> list[Cell]:
         links = [page_link(self.env, example.slug, example.slug) for example in examples]
