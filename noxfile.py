@@ -54,7 +54,8 @@ def reject_unknown(session: nox.Session, words: Iterable[str], known: Iterable[s
     for word in words:
         if word not in names:
             nearest = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-            hint = f"did you mean {nearest[0]}?" if nearest else f"there are: {', '.join(names) or 'none'}"
+            # Nox ends the message with a period.
+            hint = f"did you mean {nearest[0]}" if nearest else f"known ones: {', '.join(names) or 'none'}"
             session.error(f"unknown argument {word!r}; {hint}")
 
 
