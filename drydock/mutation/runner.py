@@ -50,6 +50,7 @@ PRUNE_AGE = "30m"
 PROGRESS_INTERVAL = 30.0
 #: How much of a failure's report is shown, in lines.
 REASON_LINES = 30
+#: The first failure in pytest's summary, or what the plugin says of leftovers.
 _FAILURE = re.compile(r"^(?:FAILED|ERROR) (tests/\S+\[[^\]]*\]|\S+)|^drydock: (left behind)", re.MULTILINE)
 
 
@@ -101,9 +102,7 @@ class Sandbox:
         :raises DrydockError: pytest ran no test.
         """
         status, output = self.run_tests("-x", "-rfE", *arguments)
-        failure = re.search(
-            r"^(?:FAILED|ERROR) (tests/\S+\[[^\]]*\]|\S+)|^drydock: (left behind)", output, re.MULTILINE
-        )
+        failure = _FAILURE.search(output)
         if status is None:
             return f"timeout after {TIMEOUT:g} s", output
         if status == 1 and failure:
