@@ -143,7 +143,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def site(session: nox.Session) -> None:
-    """Test the built site in Chromium: every page, copying, search, weight. Screenshots are kept."""
+    """Test the built site in Chromium: pages, copy buttons, search, size. Screenshots are in docs/_build/pictures."""
     browser = find_browser(session)
     install(session)
     build_site(session)
@@ -170,9 +170,9 @@ def find_browser(session: nox.Session) -> str:
 
 @nox.session
 def examples(session: nox.Session) -> None:
-    """Build, run, and test examples on an engine. `-- SLUG ...` picks; `--all`, `--keep`, `--engine=NAME`, pytest's.
+    """Build, run, and test examples on an engine. `-- SLUG ...`, `--all`, `--keep`, `--engine=NAME`, pytest's options.
 
-    Without `--all`, and outside CI, it leaves out what passed on this engine within a day and hasn't changed since.
+    Without SLUG or `--all`, and outside CI, it skips what passed on this engine within a day and hasn't changed since.
     """
     whole = "--all" in session.posargs or "CI" in os.environ
     run_on_engine(session, "--all", *([] if whole else ["--unproven"]))
@@ -180,7 +180,7 @@ def examples(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def record(session: nox.Session) -> None:
-    """Run examples, and rewrite their transcripts and evidence. `-- SLUG ...` picks; `--every-engine` runs on each."""
+    """Run examples, and rewrite their transcripts and evidence. `-- SLUG ...`, `--every-engine`."""
     engines: list[str] = []
     if "--every-engine" in session.posargs:
         from drydock.engine.private.specs import ENGINE_SPECS
@@ -203,7 +203,7 @@ def run_on_engine(session: nox.Session, own: str, *options: str) -> None:
 
 @nox.session(default=False)
 def follow(session: nox.Session) -> None:
-    """Type what the pages and the examples' READMEs show, in one terminal each. `-- PAGE ...` picks pages.
+    """Run the commands of each page and each README in order, in one shell. `-- PAGE ...` selects pages.
 
     A page is named as in its address, such as `tutorials/first-container`.
     """
@@ -234,7 +234,7 @@ def engine(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def mutants(session: nox.Session) -> None:
-    """Put small faults into copies of the examples; a test has to notice each. `-- SLUG ...`, `--all`. Takes hours."""
+    """Run mutation tests: a test must fail for each small fault in an example. `-- SLUG ...`, `--all`. Takes hours."""
     install(session)
     command = ["python", "-m", "drydock.mutation.runner", f"--workers={WORKERS}", *session.posargs]
     session.run(*command, interrupt_timeout=60, terminate_timeout=60)  # the tests clean up after Ctrl-C
@@ -242,7 +242,7 @@ def mutants(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def history(session: nox.Session) -> None:
-    """Report flaky, retried, and slow tests of the last runs. `-- repeat N [SLUG ...]` runs tests N times first."""
+    """Report flaky, retried, and slow tests of the last runs. `-- repeat N [SLUG ...]` first runs tests N times."""
     reject_unknown(session, session.posargs[:1], ["repeat", "--help"])
     install(session)
     command = ["python", "-m", "drydock.testing.history", *session.posargs]
@@ -251,7 +251,7 @@ def history(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure Drydock's own cost as ratios: `-- evidence`, `site`, `harness`, `workers` pick."""
+    """Measure Drydock's own overhead as ratios. `-- evidence`, `site`, `harness`, `workers`."""
     reject_unknown(session, session.posargs, ["evidence", "site", "harness", "workers"])
     install(session)
     session.run("python", "tests/bench.py", *session.posargs, env={"PYTHONPATH": str(TOP)})

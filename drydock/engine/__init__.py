@@ -1,4 +1,4 @@
-"""One container engine and what is on it."""
+"""Connects to a container engine, and lists and removes its resources."""
 
 from drydock.engine.client import Engine
 

@@ -1,1 +1,1 @@
-"""Files only: examples, transcripts, evidence, and the tables about them. Knows no engine, no pytest, no Sphinx."""
+"""Reads and writes files: examples, transcripts, and evidence. It needs no engine, pytest, or Sphinx."""

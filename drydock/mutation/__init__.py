@@ -1,1 +1,1 @@
-"""Mutation testing: each small fault in a copy of an example has to make a test fail."""
+"""Mutation testing: a test must fail for each small change in a copy of an example."""

@@ -1,6 +1,6 @@
-"""The Sphinx extension: blocks from examples, their evidence, and the census that finds any other block.
+"""The Sphinx extension: it shows blocks from examples with their evidence, and reports every other block.
 
-It runs no command, and needs neither an engine nor the network.
+It runs no commands, and needs neither an engine nor the network.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The pytest plugin, and what becomes of the tests of a run."""
+"""The pytest plugin, the results of a run, and their history."""

@@ -1,1 +1,1 @@
-"""The private engine: made from Debian's packages for machines on which no other engine answers."""
+"""The private engine: installed from Debian's packages when no other engine is running."""

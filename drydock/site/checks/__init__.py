@@ -1,1 +1,1 @@
-"""Checks of the whole site: the census of blocks, the examples, the commands in prose."""
+"""Checks of the whole site: the count of its blocks (the census), the examples, and the commands in sentences."""

@@ -1,1 +1,1 @@
-"""The examples' own pages, their list, their files and zips."""
+"""The page of each example, the list of examples, and the files and zips to download."""

@@ -1,1 +1,1 @@
-"""What is written beside and around the pages: Markdown, metadata, search index, navigation, links."""
+"""Output other than the pages' content: Markdown copies, metadata, the search index, navigation, and links."""

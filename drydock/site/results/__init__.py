@@ -1,1 +1,1 @@
-"""What the recorded runs proved, as tables and sentences."""
+"""The results of the recorded runs, as tables and sentences."""
