@@ -26,7 +26,7 @@ def test_pages_tabs_and_search_work_from_a_folder(browser: Browser, site, folder
     watch.attach(page, site)
     page.goto((folder / "index.html").as_uri())
     styles = page.evaluate("() => getComputedStyle(document.querySelector('.sidebar-drawer')).display")
-    page.locator("article").get_by_role("link", name="Publish a port").click()
+    page.locator("article").get_by_role("link", name="Publish ports").click()
     tabs = page.locator(".sd-tab-set").first.locator("> label")
     tabs.nth(1).click()
     opened = page.locator(".sd-tab-set").first.locator("> .sd-tab-content").nth(1).is_visible()
