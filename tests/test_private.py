@@ -16,6 +16,8 @@ import pytest
 from drydock.engine.private import daemon as private
 from drydock.engine.private.specs import ENGINE_SPECS, PREFERRED_SPEC
 from drydock.errors import EngineError
+from drydock.testing import history
+from drydock.testing.history import RunRecord
 
 #: Listens where its settings say, and answers as a registry does.
 REGISTRY = """
@@ -138,3 +140,14 @@ def test_a_broken_state_file_counts_as_none(tmp_path, monkeypatch, text):
 
     assert private._read_state() == {}
     assert private._last_spec() == ENGINE_SPECS[PREFERRED_SPEC]
+
+
+def test_remove_leaves_nothing(tmp_path, monkeypatch, capsys):
+    """What runs keep in the cache folder is removed with the engine; without a folder, nothing fails."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    history.save_run(RunRecord("0123abcd", "docker-28.5", "2026-11-28T00:00:00+00:00"))
+    private.remove_engine()
+    private.remove_engine()
+
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().out.endswith("drydock: private engine: removed\n")

@@ -126,17 +126,11 @@ def _stop_daemon() -> None:
 
 
 def remove_engine() -> None:
-    """Stop the private engine and delete its files, images, and the history of test runs."""
-    if engine_folder().exists():
+    """Stop the private engine and delete Drydock's cache folder: its files, its images, and the history of tests."""
+    if cache_folder().exists():
         stop_engine()
         with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(engine_folder())
-        for name in ("ledger", "locks", "proofs"):
-            shutil.rmtree(cache_folder() / name, ignore_errors=True)
-        for name in ("engine.lock", "ledger.lock"):
-            (cache_folder() / name).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            cache_folder().rmdir()
+            shutil.rmtree(cache_folder())
     print_status("private engine: removed")
 
 
