@@ -43,11 +43,11 @@ def _walk_tokens(tree: ast.AST) -> Iterator[str]:
             stack += ["]", *(_stacked(part) for part in reversed(item)), "["]
         elif isinstance(item, ast.Constant):
             yield f"{type(item.value).__name__} {item.value!a}"
-        else:
+        elif isinstance(item, ast.AST):
             yield f"{type(item).__name__}("
             stack.append(")")
-            for name in _field_names(type(item)):  # type: ignore[arg-type]
-                value = _field_value(item, name)  # type: ignore[arg-type]  # all others are nodes
+            for name in _field_names(type(item)):  # type: ignore[arg-type]  # mypy takes a class for unhashable
+                value = _field_value(item, name)
                 if value is not None and value != []:
                     stack += [_stacked(value), f"{name}="]
 

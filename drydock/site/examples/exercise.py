@@ -1,4 +1,4 @@
-"""``{exercise}``: the exercise of a page, and its files beside the pages."""
+"""``{exercise}``: the exercise of a page, and its published files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from drydock.site.warn import Subtype, warn
 
 
 class ExerciseDirective(ExampleDirective):
-    """``{exercise}``: what is to be mended, the files to begin with, and how to know that it is."""
+    """``{exercise}``: the task, the files to start from, and the command that checks the solution."""
 
     required_arguments = 0
 
