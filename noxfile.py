@@ -29,7 +29,7 @@ BUILD = TOP / "docs" / "_build"
 #: Names of a Chromium's command, those of Debian's packages first.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 #: Options of pytest whose value is an argument by itself.
-VALUED = ("-k", "-m", "-n", "-o", "-p", "-W", "--engine", "--maxfail")
+VALUED = ("-k", "-m", "-n", "-o", "-p", "-W", "--engine", "--engine-programs", "--maxfail")
 #: Containers wait more than they compute, so one worker more than there are cores.
 WORKERS = (os.cpu_count() or 1) + 1
 
@@ -225,11 +225,12 @@ def exercise(session: nox.Session) -> None:
     session.run("python", "-m", "drydock.tasks.exercise", *session.posargs)
 
 
-@nox.session(venv_backend="none", default=False)
+@nox.session(default=False)
 def engine(session: nox.Session) -> None:
-    """Manage the engine: `-- status`, `start [NAME]`, `stop`, or `remove` with its files."""
+    """Manage the engine: `-- status`, `start [NAME]`, `start --engine-programs=FOLDER`, `stop`, `remove` its files."""
     reject_unknown(session, session.posargs[:1], ["status", "start", "stop", "remove", "--help"])
-    session.run(sys.executable, "-m", "drydock.engine", *session.posargs, external=True)
+    install(session)
+    session.run("python", "-m", "drydock.engine", *session.posargs)
 
 
 @nox.session(default=False)

@@ -173,9 +173,19 @@ def test_a_file_says_what_was_saved(tmp_path):
 
 def test_never_recorded_says_what_to_run(tmp_path):
     """Without a file, the message names the command to run, and the digest is empty."""
-    with pytest.raises(MissingError, match=r"docker-28\.5 were never recorded; run: nox -s record -- tests/harness"):
+    with pytest.raises(
+        MissingError, match=r"docker-28\.5-containerd were never recorded; run: nox -s record -- tests/harness"
+    ):
         commands.load_commands(top=tmp_path)
     assert commands.commands_digest(tmp_path) == ""
+
+
+def test_the_newest_docker_is_the_one_to_check_against(tmp_path):
+    """Of the recorded commands, prose is checked against those of the newest Docker, in numbers and not in letters."""
+    for key in ("docker-28.5", "docker-9.12-containerd", "docker-28.10", "podman-99.1"):
+        commands.save_commands(CommandSet(key, KNOWN.programs), tmp_path)
+
+    assert commands.newest_engine(tmp_path) == "docker-28.10"
 
 
 def _changed(**changes):

@@ -49,6 +49,45 @@ def test_a_missing_measure_is_answered_with_the_near_ones():
         Evidence("hello", {evidence.DEFAULT_ENGINE: RUN}).measure("siez")
 
 
+def _run(version, digest="d", outcome="passed", size=10):
+    return dataclasses.replace(
+        RUN,
+        digest=digest,
+        engine={"name": "Docker", "version": version},
+        transcripts={"first": Replayed(3, outcome)},
+        measures={"size": Measure(size, "bytes", 0, 99)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("runs", "shown", "upholding"),
+    [
+        ({}, "28.5", "28.5"),
+        ({"docker-29.7-containerd": _run("29.7")}, "29.7", "29.7"),
+        ({"docker-29.7": _run("29.7 overlay2"), "docker-29.7-containerd": _run("29.7")}, "29.7", "29.7"),
+        ({"docker-29.7-containerd": _run("29.7"), "docker-29.10-containerd": _run("29.10")}, "29.10", "29.10"),
+        ({"docker-29.7-containerd": _run("29.7", digest="old")}, "28.5", "28.5"),
+        ({"docker-29.7-containerd": _run("29.7", outcome="skipped")}, "29.7", "28.5"),
+        ({"podman-99.1": _run("99.1"), "docker-26.1": _run("26.1")}, "28.5", "28.5"),
+    ],
+)
+def test_pages_show_the_newest_docker_whose_run_is_current(runs, shown, upholding):
+    """Of the runs of the example as it is now, pages show that on the newest Docker that upholds the transcript."""
+    recorded = Evidence("hello", {evidence.DEFAULT_ENGINE: _run("28.5"), **runs}, "d")
+
+    assert recorded.shown_run().engine["version"] == shown
+    assert recorded.shown_run("first").engine["version"] == upholding
+    assert recorded.measure("size")[1] is recorded.shown_run()
+
+
+def test_a_measure_that_the_newest_docker_lacks_is_that_of_the_next():
+    """A claim can be skipped on the newest Docker: its measures come from the next run that has them."""
+    newest = dataclasses.replace(_run("29.7"), measures={})
+    recorded = Evidence("hello", {evidence.DEFAULT_ENGINE: _run("28.5"), "docker-29.7-containerd": newest}, "d")
+
+    assert recorded.measure("size") == (Measure(10, "bytes", 0, 99), recorded.run)
+
+
 def _file(**values):
     return json.dumps({"schema": 2, "example": "hello", "claims": {}, "engines": {}, **values})
 

@@ -384,7 +384,9 @@ def test_never_recorded(site):
     (site.top / "evidence/runs/greeting.json").unlink()
     [warning] = site.build("text").warnings
 
-    assert warning.startswith("evidence/runs/greeting.json:1: WARNING: no evidence on docker-28.5; run: nox -s record")
+    assert warning.startswith(
+        "evidence/runs/greeting.json:1: WARNING: no evidence on docker-28.5-containerd; run: nox -s record"
+    )
 
 
 def test_floor(site):

@@ -9,6 +9,7 @@ from small_site import Site
 
 from drydock.model import commands
 from drydock.model.commands import Command, CommandSet, Program
+from drydock.model.evidence import DEFAULT_ENGINE
 
 DOCKER = Program(commands={"": Command(), "ps": Command({"-a": False}), "run": Command({"--rm": False}, passes=True)})
 PODMAN = Program(commands={"": Command(), "ps": Command()})
@@ -91,8 +92,8 @@ def test_never_recorded_is_said_once(site, parallel):
     built, again = site.build("text", parallel), site.build("text", parallel)
 
     assert built.warnings == [
-        f"{FILE}:1: WARNING: 16 commands in prose are not checked: the commands of docker-28.5 were never recorded; "
-        f"run: {commands.RECORD_COMMAND} [example.stale]"
+        f"evidence/commands/{DEFAULT_ENGINE}.json:1: WARNING: 16 commands in prose are not checked: "
+        f"the commands of {DEFAULT_ENGINE} were never recorded; run: {commands.RECORD_COMMAND} [example.stale]"
     ]
     assert again.warnings == built.warnings
     assert again.read == []

@@ -18,14 +18,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="nox -s engine --", description="Show, start, stop, or remove the engine.")
     parser.add_argument("action", choices=("status", "start", "stop", "remove"), nargs="?", default="status")
     parser.add_argument("engine", choices=tuple(ENGINE_SPECS), nargs="?", help="for start: this private engine")
+    parser.add_argument("--engine-programs", metavar="FOLDER", default="", help="for start: Docker's programs to use")
     options = parser.parse_args(arguments)
-    if options.engine and options.action != "start":
+    if (options.engine or options.engine_programs) and options.action != "start":
         parser.error(f"{options.action} takes no engine")
+    if options.engine and options.engine_programs:
+        parser.error("give the name of an engine or --engine-programs, not both")
     try:
         if options.action == "status":
             return _show_status()
         if options.action == "start":
-            print_status(str(daemon.start_engine(options.engine) if options.engine else get_engine()))
+            print_status(str(get_engine(options.engine or "", options.engine_programs)))
         elif options.action == "stop":
             daemon.stop_engine()
         else:

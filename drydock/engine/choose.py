@@ -22,17 +22,18 @@ Three ways out:
 
 
 @functools.cache
-def get_engine(name: str = "") -> Engine:
+def get_engine(name: str = "", folder: str = "") -> Engine:
     """Return the engine to use. The private engine is started if no other answers.
 
     :param name: a key of ``ENGINE_SPECS``: use this private engine, even if another engine answers.
+    :param folder: use a private engine with the programs of this folder, even if another engine answers.
     :raises EngineError: no engine answers, and none can start; the message lists the ways out.
     """
-    if name:
+    if name or folder:
         obstacle = daemon.why_unavailable()
         if obstacle:
-            raise EngineError(f"Drydock can't start the private engine {name}: {obstacle}")
-        return daemon.start_engine(name)
+            raise EngineError(f"Drydock can't start the private engine {name or 'of ' + folder}: {obstacle}")
+        return daemon.start_engine(name, folder)
     running = daemon.running_engine()
     wanted = os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT")
     if running is not None and wanted in (None, running.client["DOCKER_HOST"]):

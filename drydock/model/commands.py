@@ -17,7 +17,7 @@ from pathlib import Path
 
 from drydock import ROOT, store
 from drydock.errors import MalformedError, MissingError, did_you_mean
-from drydock.model.evidence import DEFAULT_ENGINE
+from drydock.model.evidence import DEFAULT_ENGINE, engine_rank
 
 SCHEMA = 1
 RECORD_COMMAND = "nox -s record -- tests/harness/test_commands.py"
@@ -196,12 +196,19 @@ def commands_file(key: str, top: Path = ROOT) -> Path:
     return top / "evidence" / "commands" / f"{key}.json"
 
 
-def load_commands(key: str = DEFAULT_ENGINE, top: Path = ROOT) -> CommandSet:
-    """Return the recorded commands of the engine `key`.
+def newest_engine(top: Path = ROOT) -> str:
+    """Return the key of the newest Docker whose commands were recorded, or that of the default engine."""
+    keys = [path.stem for path in commands_file("", top).parent.glob("*.json") if engine_rank(path.stem)]
+    return max(keys, key=engine_rank, default=DEFAULT_ENGINE)
+
+
+def load_commands(key: str = "", top: Path = ROOT) -> CommandSet:
+    """Return the recorded commands of the engine `key`, by default of the newest Docker.
 
     :raises MissingError: none were recorded; the message names the command to run.
     :raises MalformedError: the file isn't JSON of this schema; the message names the command to run.
     """
+    key = key or newest_engine(top)
     path = commands_file(key, top)
     shown = path.relative_to(top).as_posix()
     if not path.is_file():
@@ -214,15 +221,15 @@ def load_commands(key: str = DEFAULT_ENGINE, top: Path = ROOT) -> CommandSet:
 
 
 def load_known(top: Path = ROOT) -> CommandSet:
-    """Return the commands for checking the site's prose: the default engine's, and those of a recorded Podman.
+    """Return the commands for checking the site's prose: the newest Docker's, and those of a recorded Podman.
 
-    :raises MissingError: the default engine's were never recorded.
+    :raises MissingError: none were recorded.
     :raises MalformedError: a file isn't JSON of this schema.
     """
     podman = [load_commands(path.stem, top) for path in sorted(commands_file("", top).parent.glob("podman-*.json"))]
-    default = load_commands(top=top)
-    programs = {name: program for commands in [*podman, default] for name, program in commands.programs.items()}
-    return CommandSet(default.engine, programs)
+    newest = load_commands(top=top)
+    programs = {name: program for commands in [*podman, newest] for name, program in commands.programs.items()}
+    return CommandSet(newest.engine, programs)
 
 
 def commands_digest(top: Path = ROOT) -> str:

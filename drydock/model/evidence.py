@@ -7,13 +7,14 @@ well: keys are sorted, each value has its line, a sentence is there once, and a 
 from __future__ import annotations
 
 import dataclasses
+import re
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 from drydock import ROOT, store
 from drydock.errors import MalformedError, MissingError, did_you_mean
@@ -21,8 +22,8 @@ from drydock.errors import MalformedError, MissingError, did_you_mean
 SCHEMA = 2
 #: One file per example.
 RUNS_FOLDER = PurePosixPath("evidence/runs")
-#: The engine whose evidence the site shows: the private engine, which everyone can start.
-DEFAULT_ENGINE = "docker-28.5"
+#: The private engine, which everyone can start: its evidence has to be current.
+DEFAULT_ENGINE = "docker-28.5-containerd"
 OUTCOMES = ("passed", "failed", "skipped")
 UNITS = ("bytes", "seconds", "count", "ratio")
 #: Noisy units. A value that differs from the recorded one by less than this factor is no news.
@@ -32,7 +33,6 @@ SLACK = 0.1
 #: Columns that hold seconds.
 TIMED = ("seconds", "ready", "stop")
 
-Kind = TypeVar("Kind")
 Scalar = str | int | float | bool | None
 Row = dict[str, Scalar]
 
@@ -247,34 +247,71 @@ class Run:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The recorded runs of one example, by engine key such as ``docker-28.5``."""
+    """The recorded runs of one example.
+
+    :ivar runs: by engine key, such as ``docker-28.5``.
+    :ivar digest: of the example as it is now. A run with another digest is stale.
+    """
 
     slug: str
     runs: dict[str, Run] = field(default_factory=dict)
+    digest: str = ""
 
     @property
     def run(self) -> Run | None:
         """The run on the default engine, or None if there is none."""
         return self.runs.get(DEFAULT_ENGINE)
 
-    def measure(self, name: str) -> Measure:
-        """Return the measure `name` of the default engine's run.
+    def shown_run(self, transcript: str = "") -> Run | None:
+        """Return the run that pages show: that of the newest Docker whose run is current, else the default engine's.
+
+        :param transcript: the name of a transcript that it has to uphold, or "".
+        """
+        upheld = (run for run in self._shown_runs() if not transcript or _upholds(run, transcript))
+        return next(upheld, self.run)
+
+    def measure(self, name: str) -> tuple[Measure, Run]:
+        """Return the measure `name` that pages show, and its run.
 
         :raises MissingError: there is no such measure; the message suggests similar names.
         """
-        return self._recorded("measure", name, self.run.measures if self.run else {})
+        run = self._run_with("measure", name, lambda run: run.measures)
+        return run.measures[name], run
 
     def table(self, name: str) -> Table:
-        """Return the table `name` of the default engine's run.
+        """Return the table `name` that pages show.
 
         :raises MissingError: there is no such table; the message suggests similar names.
         """
-        return self._recorded("table", name, self.run.tables if self.run else {})
+        return self._run_with("table", name, lambda run: run.tables).tables[name]
 
-    def _recorded(self, kind: str, name: str, recorded: Mapping[str, Kind]) -> Kind:
-        if name not in recorded:
-            raise MissingError(f"no {kind} {name!r} in {_shown_file(self.slug)}{did_you_mean(name, recorded)}")
-        return recorded[name]
+    def _shown_runs(self) -> list[Run]:
+        """Return the current runs on Docker, the newest version first, and at last the default engine's."""
+        keys = sorted(filter(engine_rank, self.runs), key=engine_rank, reverse=True)
+        current = [self.runs[key] for key in keys if self.runs[key].digest == self.digest]
+        return [*current, *filter(None, [self.run])]
+
+    def _run_with(self, kind: str, name: str, values: Callable[[Run], Mapping[str, object]]) -> Run:
+        runs = self._shown_runs()
+        for run in runs:
+            if name in values(run):
+                return run
+        names = {name for run in runs for name in values(run)}
+        raise MissingError(f"no {kind} {name!r} in {_shown_file(self.slug)}{did_you_mean(name, names)}")
+
+
+def _upholds(run: Run, transcript: str) -> bool:
+    replayed = run.transcripts.get(transcript)
+    return replayed is not None and replayed.outcome == "passed"
+
+
+def engine_rank(key: str) -> tuple[int, ...]:
+    """Return the rank of an engine as the one that pages show: by version, then by image store.
+
+    :returns: () for an engine that pages don't show, such as Podman.
+    """
+    docker = re.fullmatch(r"docker-(\d{1,4})\.(\d{1,4})(-containerd)?", key)
+    return (int(docker[1]), int(docker[2]), bool(docker[3])) if docker else ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -103,7 +104,8 @@ class Repository:
         :raises MalformedError: it is not evidence.
         """
         if example.slug not in self._evidence:
-            self._evidence[example.slug] = evidences.load_evidence(example.slug, self.top)
+            stored = evidences.load_evidence(example.slug, self.top)
+            self._evidence[example.slug] = dataclasses.replace(stored, digest=example.digest())
         return self._evidence[example.slug]
 
     def current_runs(self, example: Example) -> dict[str, Run]:

@@ -99,6 +99,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add Drydock's options."""
     group = parser.getgroup("drydock")
     group.addoption("--engine", choices=sorted(ENGINE_SPECS), default="", help="use this engine; implies --on-engine")
+    group.addoption(
+        "--engine-programs",
+        metavar="FOLDER",
+        default="",
+        help="use a private engine with Docker's programs from this folder; implies --on-engine",
+    )
     group.addoption("--example", action="append", default=[], metavar="SLUG", help="run only tests of this example")
     group.addoption("--results", metavar="FILE", help="write the result of each test to this JSON file")
     for name, text in FLAGS.items():
@@ -107,14 +113,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Find the engine, or start it, and remove what dead runs left on it."""
-    if config.getoption("--engine"):
+    chosen = config.getoption("--engine"), config.getoption("--engine-programs")
+    if any(chosen):
         config.option.on_engine = True
+    if all(chosen):
+        raise pytest.UsageError("give --engine or --engine-programs, not both")
     if not config.getoption("--on-engine"):
         return
     try:
         examples.pick_examples(config.getoption("--example"), examples.load_examples())
         # The workers use the engine that their controller started.
-        engine = choose.get_engine("" if _is_worker(config) else config.getoption("--engine"))
+        engine = choose.get_engine(*(("", "") if _is_worker(config) else chosen))
         _point_at(engine)
         config.stash[SESSION] = run = Session(config, engine, os.environ.get("DRYDOCK_RUN") or host.new_run_id())
         if not _is_worker(config):

@@ -1,14 +1,15 @@
 """The private engine: a Docker Engine from Debian's packages, for a machine on which no other engine answers.
 
 mmdebstrap unpacks its programs into a folder. In a mount namespace, that folder's ``usr`` covers the host's: dockerd
-finds its libraries, host paths keep their names, and bind mounts work. On the host, the engine changes only what every
-Docker Engine changes, bridges and firewall chains, and :func:`stop_engine` removes these. All files are in the user's
-cache directory.
+finds its libraries, host paths keep their names, and bind mounts work. Programs from another folder come first. On the
+host, the engine changes only what every Docker Engine changes, bridges and firewall chains, and :func:`stop_engine`
+removes these. All files are in the user's cache directory.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import platform
@@ -17,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,7 +26,7 @@ from typing import Any
 
 from drydock import store
 from drydock.engine.client import Engine, connect_engine
-from drydock.engine.private import host_network, specs, stand_ins
+from drydock.engine.private import host_network, programs, specs, stand_ins
 from drydock.engine.private.specs import ENGINE_SPECS, FALLBACK_SPEC, PREFERRED_SPEC, EngineSpec
 from drydock.errors import EngineError, MalformedError
 from drydock.host import cache_folder, file_lock, print_status, wait_until
@@ -84,20 +86,23 @@ def running_engine() -> Engine | None:
         return None
 
 
-def start_engine(name: str = "") -> Engine:
+def start_engine(name: str = "", folder: str = "") -> Engine:
     """Start the private engine and build its stand-ins, unless this is done. A lock keeps out other processes.
 
     :param name: a key of `ENGINE_SPECS`; another private engine that runs is stopped first. "" takes any that runs.
+    :param folder: start the programs of this folder, with Debian's for those that it lacks; see
+        :func:`~drydock.engine.private.programs.copy_programs`.
     :raises EngineError: a step failed; the message has the end of its output.
     """
     with _engine_lock():
+        spec = _folder_spec(folder) if folder else ENGINE_SPECS[name or PREFERRED_SPEC]
         engine = running_engine()
-        if engine is not None and name not in ("", _read_state().get("kind")):
+        if engine is not None and (name or folder) and _last_spec() != spec:
             _stop_daemon()
             engine = None
         if engine is None:
             _end_leftovers()
-            spec = _ensure_programs(ENGINE_SPECS[name or PREFERRED_SPEC], fallback=not name)
+            spec = _ensure_programs(spec, fallback=not (name or folder))
             _write_client(spec)
             mirror = "" if _docker_hub_answers() else _start_mirror(spec)
             _start_daemon(spec, mirror)
@@ -138,8 +143,19 @@ def _file(name: str) -> Path:
     return engine_folder() / name
 
 
+def _folder_spec(folder: str) -> EngineSpec:
+    """Return the spec of the engine whose programs are in `folder`. It is named after the version of its dockerd."""
+    copied = programs.copy_programs(Path(folder), engine_folder())
+    spec = specs.find_spec("", str(copied))
+    assert spec is not None
+    _ensure_programs(spec, fallback=False)
+    done = _run_captured(_namespace_command(spec, [str(copied / programs.DAEMON), "--version"]))
+    version = programs.read_version(done.stdout + done.stderr, Path(folder))
+    return dataclasses.replace(spec, name=f"docker-{version}")
+
+
 def _client_environment() -> dict[str, str]:
-    spec = ENGINE_SPECS.get(_read_state().get("kind", PREFERRED_SPEC), ENGINE_SPECS[PREFERRED_SPEC])
+    spec = _started_spec() or ENGINE_SPECS[PREFERRED_SPEC]
     return {
         "DOCKER_HOST": f"unix://{_file('docker.sock')}",
         "DOCKER_CONFIG": str(_file("client")),
@@ -149,13 +165,27 @@ def _client_environment() -> dict[str, str]:
 
 
 def _write_client(spec: EngineSpec) -> None:
-    """Link Debian's client and its plugins: they run outside the mount namespace too, also on Debian 12's libc."""
+    """Link the client, and list the folders of its plugins: Debian's run outside the mount namespace too."""
     client = _file("client")
-    client.mkdir(parents=True, exist_ok=True)
+    plugins = client / "cli-plugins"
+    shutil.rmtree(plugins, ignore_errors=True)
+    plugins.mkdir(parents=True)
+    if spec.compose:
+        _copy_compose(plugins)
     usr = _programs_folder(spec) / "usr"
+    docker = Path(spec.programs, "docker")
     (client / "docker").unlink(missing_ok=True)
-    (client / "docker").symlink_to(usr / "bin/docker")
-    (client / "config.json").write_text(json.dumps({"cliPluginsExtraDirs": [f"{usr}/libexec/docker/cli-plugins"]}))
+    (client / "docker").symlink_to(docker if spec.programs and docker.exists() else usr / "bin/docker")
+    folders = [*filter(None, [spec.programs]), str(plugins), f"{usr}/libexec/docker/cli-plugins"]
+    (client / "config.json").write_text(json.dumps({"cliPluginsExtraDirs": folders}))
+
+
+def _copy_compose(plugins: Path) -> None:
+    """Copy Compose 5, which a package of requirements.txt installs beside this Python's other commands."""
+    compose = Path(sysconfig.get_path("scripts"), "docker-compose")
+    if not compose.exists():
+        raise EngineError(f"Compose 5 is not at {compose}; run this through nox, or: pip install -r requirements.txt")
+    shutil.copy2(compose, plugins)
 
 
 def _programs_folder(spec: EngineSpec) -> Path:
@@ -260,7 +290,8 @@ def _start_daemon(spec: EngineSpec, mirror: str) -> None:
     if not _file("before.json").exists():
         network = host_network.read_network(lambda *command: _run_inside(spec, *command))
         store.save_json(_file("before.json"), network)
-    store.save_json(_file("state.json"), {"mirror": mirror, "kind": spec.name})
+    state = {"mirror": mirror, "kind": spec.name, "programs": spec.programs}
+    store.save_json(_file("state.json"), state)
     pid = _spawn_program(spec, specs.daemon_command(spec, engine_folder(), mirror), "daemon", overlay_etc=spec.podman)
     _file("daemon.pid").write_text(str(pid))
     wait_until(lambda: _daemon_answers() or _has_ended(pid), TIMEOUT)
@@ -276,7 +307,7 @@ def _spawn_program(spec: EngineSpec, command: Sequence[str], name: str, *, overl
     with _file(f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
             _namespace_command(spec, command, overlay_etc=overlay_etc),
-            env={**os.environ, "PATH": specs.PATH},
+            env={**os.environ, "PATH": spec.path},
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -322,19 +353,27 @@ def _last_spec() -> EngineSpec:
 
     :raises EngineError: another checkout started an engine that this one doesn't have.
     """
-    name = _read_state().get("kind", PREFERRED_SPEC)
-    if name not in ENGINE_SPECS:
+    spec = _started_spec()
+    if spec is None:
+        name = _read_state().get("kind")
         raise EngineError(
             f"{_file('state.json')}: another checkout started the private engine {name!r}, which this one doesn't "
             "have; stop it from that checkout, or update this one and stop it here: nox -s engine -- stop"
         )
-    return ENGINE_SPECS[name]
+    return spec
+
+
+def _started_spec() -> EngineSpec | None:
+    """Return the spec that the state file names, the preferred one without a file, or None for an unknown one."""
+    state = _read_state()
+    return specs.find_spec(state.get("kind", PREFERRED_SPEC), state.get("programs", ""))
 
 
 def _list_processes() -> list[int]:
     """Return the process IDs of the private engine's programs and of all their descendants, containers included."""
-    paths = [path for folder in ("*bin", "lib/podman") for path in engine_folder().glob(f"root-*/usr/{folder}/*")]
-    programs = {_file_identity(path) for path in paths if path.name in PROGRAMS}
+    folders = ("root-*/usr/*bin", "root-*/usr/lib/podman", "programs-*")
+    paths = [path for folder in folders for path in engine_folder().glob(f"{folder}/*")]
+    identities = {_file_identity(path) for path in paths if path.name in PROGRAMS}
     parents = {}
     family = set()
     for folder in Path("/proc").glob("[0-9]*"):
@@ -342,7 +381,7 @@ def _list_processes() -> list[int]:
             state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
             if state != "Z":
                 parents[int(folder.name)] = int(parent)
-                if _file_identity(folder / "exe") in programs:
+                if _file_identity(folder / "exe") in identities:
                     family.add(int(folder.name))
     generation = family
     while generation:

@@ -1,7 +1,8 @@
-"""The private engines: the packages of each, and the settings and command of its daemon."""
+"""The private engines: the programs of each, and the settings and command of its daemon."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Mapping
@@ -24,12 +25,16 @@ class EngineSpec:
     :ivar suite: the Debian suite of its packages.
     :ivar packages: its packages, without those that every engine needs.
     :ivar settings: additional settings of dockerd.
+    :ivar compose: whether its client has Compose 5, from PyPI, instead of the suite's Compose 2.
+    :ivar programs: a folder whose programs it uses instead of Debian's, "" for none.
     """
 
     name: str
     suite: str
     packages: tuple[str, ...] = ("docker.io",)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    compose: bool = False
+    programs: str = ""
 
     @property
     def podman(self) -> bool:
@@ -40,6 +45,11 @@ class EngineSpec:
     def folder(self) -> str:
         """The name of its programs folder. Engines with the same packages share it."""
         return f"root-{self.suite}" + ("-podman" if self.podman else "")
+
+    @property
+    def path(self) -> str:
+        """The PATH inside its mount namespace."""
+        return f"{self.programs}:{PATH}" if self.programs else PATH
 
     @property
     def all_packages(self) -> str:
@@ -55,8 +65,10 @@ class EngineSpec:
 ENGINE_SPECS = {
     spec.name: spec
     for spec in (
-        EngineSpec("docker-28.5", "forky"),
-        EngineSpec("docker-28.5-containerd", "forky", settings={"features": {"containerd-snapshotter": True}}),
+        EngineSpec(
+            "docker-28.5-containerd", "forky", settings={"features": {"containerd-snapshotter": True}}, compose=True
+        ),
+        EngineSpec("docker-28.5", "forky", compose=True),
         EngineSpec("docker-26.1", "trixie"),
         EngineSpec(
             "podman-5.4", "trixie", ("podman", "netavark", "aardvark-dns", "runc", "conmon", "catatonit", "nftables")
@@ -64,7 +76,17 @@ ENGINE_SPECS = {
     )
 }
 #: The default, and the engine to use if its packages are not available.
-PREFERRED_SPEC, FALLBACK_SPEC = "docker-28.5", "docker-26.1"
+PREFERRED_SPEC, FALLBACK_SPEC = "docker-28.5-containerd", "docker-26.1"
+
+
+def find_spec(name: str, programs: str = "") -> EngineSpec | None:
+    """Return the spec with this name, or that of Docker from the folder `programs`; None if there is none.
+
+    :param name: a key of `ENGINE_SPECS`, or with `programs` any name.
+    """
+    if programs:
+        return dataclasses.replace(ENGINE_SPECS[PREFERRED_SPEC], name=name, settings={}, programs=programs)
+    return ENGINE_SPECS.get(name)
 
 
 def daemon_command(spec: EngineSpec, home: Path, mirror: str) -> list[str]:

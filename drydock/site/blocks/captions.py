@@ -77,23 +77,24 @@ def run_badge(env: BuildEnvironment, example: Example, block: Block | None = Non
     :param block: the block that it stands at; of a transcript it says whether that was skipped.
     :raises MalformedError: the evidence does not parse.
     """
-    run = get_repository(env).evidence(example).run
-    doubt = _doubt_reason(run, example.digest(), block)
+    transcript = PurePosixPath(block.path).stem if block and block.kind == "transcript" else ""
+    run = get_repository(env).evidence(example).shown_run(transcript)
+    doubt = _doubt_reason(run, example.digest(), transcript)
     if run is None or doubt:
         return InlineText(doubt, kind="drydock-badge drydock-doubt")
     bases = ", stand-ins" if run.engine.get("base_images") == "stand-ins" else ""
     return InlineText(f"run on {run.label}{bases} · {run.date}", run.details, "drydock-badge")
 
 
-def _doubt_reason(run: Run | None, digest: str, block: Block | None) -> str:
-    """Return why `run` is no evidence for the example with the `digest`, or for the transcript in `block`; else ""."""
+def _doubt_reason(run: Run | None, digest: str, transcript: str) -> str:
+    """Return why `run` is no evidence for the example with the `digest`, or for its `transcript`; else ""."""
     if run is None:
         return "not run yet"
     if run.digest != digest:
         return "changed since it was run"
-    if block is None or block.kind != "transcript":
+    if not transcript:
         return ""
-    replayed = run.transcripts.get(PurePosixPath(block.path).stem)
+    replayed = run.transcripts.get(transcript)
     if replayed is None:
         return "not run yet"
     return "" if replayed.outcome == "passed" else f"{replayed.outcome} on {run.label}: {replayed.reason}"

@@ -159,12 +159,8 @@ class MeasuredRole(SphinxRole):
         slug, _, name = self.text.partition(":")
         example = get_repository(self.env).example(slug.strip())
         get_repository(self.env).depend(self.env, example)
-        evidence = get_repository(self.env).evidence(example)
-        measure = evidence.measure(name.strip())
-        assert evidence.run is not None  # else there were no measures
-        return InlineText(
-            units.format_measure(measure), f"measured on {evidence.run.details}", "drydock-measured"
-        ).nodes()
+        measure, run = get_repository(self.env).evidence(example).measure(name.strip())
+        return InlineText(units.format_measure(measure), f"measured on {run.details}", "drydock-measured").nodes()
 
 
 def setup(app: Sphinx) -> None:
