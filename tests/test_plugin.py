@@ -23,7 +23,8 @@ from drydock.model import example
 from drydock.testing import passed, results
 facts = {"id": "none", "name": "Docker", "version": "28.5.2", "store": "overlay2", "base_images": "official"}
 facts |= {"architecture": "amd64"}
-choose.get_engine = lambda name="", folder="": Engine({"DOCKER_HOST": "unix:///none", "PATH": os.environ["PATH"]}, facts=facts)
+client = {"DOCKER_HOST": "unix:///none", "PATH": os.environ["PATH"]}
+choose.get_engine = lambda name="", folder="": Engine(client, facts=facts)
 
 def list_resources(engine):
     name = os.environ.get("STUB_LEFT", "").replace("RUN", os.environ.get("DRYDOCK_RUN", ""))
