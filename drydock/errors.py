@@ -15,6 +15,10 @@ class EngineError(DrydockError):
     """No engine answers, or the engine or one of its commands failed."""
 
 
+class UnfitEngineError(EngineError):
+    """An engine that answers, or asks for something before it does, and that the examples can't run on."""
+
+
 class MissingError(DrydockError):
     """A reference to an example, file, region, transcript, step, measure or table that doesn't exist."""
 

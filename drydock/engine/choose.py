@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from drydock.engine.client import ANSWER_TIMEOUT, Engine, connect_engine, run_docker
 from drydock.engine.private import daemon
-from drydock.errors import EngineError
+from drydock.errors import EngineError, UnfitEngineError
 from drydock.host import print_status
 
 NO_ENGINE = """\
@@ -28,6 +29,7 @@ def get_engine(name: str = "", folder: str = "") -> Engine:
     :param name: a key of ``ENGINE_SPECS``: use this private engine, even if another engine answers.
     :param folder: use a private engine with the programs of this folder, even if another engine answers.
     :raises EngineError: no engine answers, and none can start; the message lists the ways out.
+    :raises UnfitEngineError: the user's engine answers, but the examples can't run on it.
     """
     if name or folder:
         obstacle = daemon.why_unavailable()
@@ -52,23 +54,36 @@ def find_engine() -> Engine | str:
     """Return the user's engine if it answers, else the reason why it doesn't.
 
     It is that of ``DOCKER_HOST``, ``DOCKER_CONTEXT``, the current context, or the default socket, as for ``docker``.
+
+    :raises UnfitEngineError: the examples can't run on it.
     """
     config = os.environ.get("DOCKER_CONFIG", str(Path.home() / ".docker"))
     client = {"PATH": os.environ.get("PATH", os.defpath), "DOCKER_CONFIG": config}
     client |= {k: os.environ[k] for k in os.environ if k.startswith("DOCKER_") and k != "DOCKER_CONFIG"}
-    address = client.get("DOCKER_HOST") or f"context {client.get('DOCKER_CONTEXT') or 'default'}"
+    address = client.get("DOCKER_HOST", "")
     try:
-        if "DOCKER_HOST" not in client:
-            client["DOCKER_HOST"] = _context_host(client)
+        if not address:
+            address, variables = _read_context(client)
+            client = {**client, **variables}
             client.pop("DOCKER_CONTEXT", None)
         return connect_engine(client)
+    except UnfitEngineError as error:
+        raise UnfitEngineError(f"The examples can't run on the engine of {address}: {error}.") from None
     except EngineError as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
-        return f"{address}: {lines[-1] if lines else 'no answer'}"
+        stopped = "desktop" in f"{address} {client.get('DOCKER_HOST', '')}".lower() and "onnect" in str(error)
+        hint = "; start Docker Desktop, and wait until it is running" if stopped else ""
+        return f"{address or 'docker'}: {lines[-1] if lines else 'no answer'}{hint}"
 
 
-def _context_host(client: Mapping[str, str]) -> str:
-    """Return the address of the current context, for tools that read only ``DOCKER_HOST``."""
-    command = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
+def _read_context(client: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Return the current context's name, and the variables that replace it for tools that know no contexts."""
+    command = ["docker", "context", "inspect", "--format", "{{json .}}"]
     done = run_docker(command, {**os.environ, **client}, check=True, text=None, timeout=ANSWER_TIMEOUT)
-    return done.stdout.strip()
+    context = json.loads(done.stdout)
+    endpoint = context["Endpoints"]["docker"]
+    variables = {"DOCKER_HOST": endpoint["Host"]}
+    if "docker" in (context.get("TLSMaterial") or {}):
+        verify = "DOCKER_TLS" if endpoint.get("SkipTLSVerify") else "DOCKER_TLS_VERIFY"
+        variables |= {"DOCKER_CERT_PATH": f"{context['Storage']['TLSPath']}/docker", verify: "1"}
+    return f"context {context['Name']}", variables

@@ -6,12 +6,15 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
-from drydock.errors import EngineError
+from drydock.errors import EngineError, UnfitEngineError
+from drydock.model.conditions import engine_key
 
 #: Seconds for an engine to answer a simple request.
 ANSWER_TIMEOUT = 10.0
@@ -35,7 +38,8 @@ class Engine:
     facts: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
-        kind = "private" if self.private else "your own"
+        kind = "private" if self.private else "Docker Desktop" if "desktop" in self.facts else "your own"
+        kind += ", rootless" if "rootless" in self.facts else ""
         return (
             f"{self.facts['name']} {self.facts['version']} ({kind}, {self.facts['store']}), "
             f"base images: {self.facts['base_images']}"
@@ -44,9 +48,7 @@ class Engine:
     @property
     def key(self) -> str:
         """The key of its evidence, such as ``docker-28.5`` or ``docker-29.7-containerd``."""
-        name = self.facts["name"].lower()
-        version = ".".join(self.facts["version"].split(".")[:2])
-        return f"{name}-{version}" + ("-containerd" if self.facts["store"] == "containerd" else "")
+        return engine_key(self.facts)
 
     @property
     def docker(self) -> str:
@@ -100,18 +102,26 @@ def connect_engine(
     """Return the engine of the environment `client`, with its facts.
 
     :param timeout: seconds for each answer; a daemon that has just started has to read its images first.
-    :raises EngineError: it doesn't answer, or its client lacks Compose or buildx.
+    :raises EngineError: it doesn't answer.
+    :raises UnfitEngineError: the examples can't run on it; the message has the reason and the way out.
     """
     engine = Engine(client, private, mirror)
-    version = json.loads(engine.run("version", "--format", "{{json .}}", timeout=timeout).stdout)
+    address = urlsplit(client["DOCKER_HOST"])
+    if address.scheme == "ssh":
+        raise UnfitEngineError(_ON_ANOTHER_MACHINE.format(address.hostname))
+    version = json.loads(_ask_engine(engine, "version", timeout).stdout)
     if not version.get("Server"):
         raise EngineError("the docker command works, but no engine answers it")
-    info = json.loads(engine.run("info", "--format", "{{json .}}", timeout=timeout).stdout)
+    info = json.loads(_ask_engine(engine, "info", timeout).stdout)
+    if address.scheme == "tcp" and not _is_this_machine(address.hostname or "", info["Name"]):
+        raise UnfitEngineError(_ON_ANOTHER_MACHINE.format(info["Name"]))
+    architecture = version["Server"]["Arch"]
     facts = {
         "name": "Podman" if "podman" in json.dumps(version["Server"]).lower() else "Docker",
         "version": re.sub(r"[+~].*", "", version["Server"]["Version"]),
+        "api": version["Server"]["ApiVersion"],
         "store": _image_store(info),
-        "architecture": version["Server"]["Arch"],
+        "architecture": _ARCHITECTURES.get(architecture, architecture),
         "kernel": info["KernelVersion"],
         "cgroup": info.get("CgroupVersion", ""),
         "compose": _plugin_version(engine, "compose"),
@@ -119,7 +129,56 @@ def connect_engine(
         "base_images": "stand-ins" if mirror or _has_stand_ins(engine) else "official",
         "id": info["ID"],
     }
+    if any("rootless" in option for option in info.get("SecurityOptions") or ()):
+        facts["rootless"] = "yes"
+    if info.get("OperatingSystem") == "Docker Desktop":
+        facts["desktop"] = "yes"
+    _ask_engine(engine, "compose", timeout, facts["compose"])
     return Engine(client, private, mirror, facts)
+
+
+#: What a command asks the engine, so that its refusal shows.
+_QUESTIONS = {"version": ("--format", "{{json .}}"), "info": ("--format", "{{json .}}"), "compose": ("ls", "--quiet")}
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+_ON_ANOTHER_MACHINE = (
+    "it runs on another machine, {}: the tests open ports on 127.0.0.1 and mount folders of this machine. "
+    "Run the command on that machine"
+)
+_TLS = "set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder that holds ca.pem, cert.pem, and key.pem"
+#: Pattern of a refusal -> what is wrong and the way out; {0} is the program, and the others are the pattern's groups.
+_REFUSALS = {
+    r"client version ([\d.]+) is too new\. Maximum supported API version is ([\d.]+)": "the engine is too old for {0}: "
+    "it supports Docker's API up to {2}, and {0} needs {1}. Update the engine, or use an older {0}",
+    r"client version ([\d.]+) is too old\. Minimum supported API version is ([\d.]+)": "{0} is too old for the engine: "
+    "it speaks version {1} of Docker's API, and the engine needs {2}. Update {0}",
+    r"HTTP request to an HTTPS server": f"the engine requires TLS: {_TLS}",
+    r"(?:ca|cert|key)\.pem: no such file": f"the certificates for TLS are missing: {_TLS}",
+    r"HTTP response to HTTPS client": "the engine doesn't use TLS: unset DOCKER_TLS_VERIFY",
+    r"((?:tls|x509): [^\n]+)": f"the engine and the docker command don't agree on TLS ({{1}}): {_TLS}",
+    r"[Pp]ermission denied while trying to connect": "you have no permission to use its socket. Add yourself to the "
+    'group docker (sudo usermod -aG docker "$USER"), and log in again',
+}
+
+
+def _ask_engine(engine: Engine, command: str, timeout: float, version: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command that the engine answers, and return the completed process.
+
+    :param version: that of Compose, for the message.
+    """
+    try:
+        return engine.run(command, *_QUESTIONS[command], timeout=timeout)
+    except EngineError as error:
+        program = f"Compose {version}" if version else "the docker command"
+        for pattern, text in _REFUSALS.items():
+            refusal = re.search(pattern, str(error))
+            if refusal:
+                raise UnfitEngineError(text.format(program, *refusal.groups())) from None
+        raise
+
+
+def _is_this_machine(host: str, name: str) -> bool:
+    """Whether the host of an engine's address, or the engine's own host name, is that of this machine."""
+    return host == "localhost" or host.startswith("127.") or host == "::1" or name == socket.gethostname()
 
 
 def _image_store(info: Mapping[str, object]) -> str:
@@ -138,5 +197,10 @@ def _plugin_version(engine: Engine, plugin: str) -> str:
     done = engine.run(plugin, "version", check=False, timeout=ANSWER_TIMEOUT)
     version = re.search(r"\d+\.\d+\.\d+", done.stdout)
     if done.returncode or not version:
-        raise EngineError(f"'docker {plugin} version' fails: install the docker-{plugin} plugin")
+        old = plugin == "compose" and shutil.which("docker-compose", path=engine.client["PATH"])
+        why = "; the command docker-compose doesn't replace it" if old else ""
+        raise UnfitEngineError(
+            f"'docker {plugin}' is missing{why}. Install the package docker-{plugin}-plugin of Docker's repository, or "
+            f"docker-{plugin} of Debian 13 or newer"
+        )
     return version[0]

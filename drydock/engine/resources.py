@@ -17,6 +17,7 @@ from typing import Any
 
 import docker
 import docker.errors
+import docker.utils
 
 from drydock import host
 from drydock.engine.client import Engine
@@ -61,14 +62,19 @@ class Resource:
 
 def api_client(engine: Engine) -> docker.APIClient:
     """Return a client of the engine's API; the caller closes it."""
-    address = engine.client["DOCKER_HOST"]
-    return docker.APIClient(base_url=address, timeout=API_TIMEOUT, version=_api_version(address))
+    variables = tuple(sorted(engine.client.items()))
+    return docker.APIClient(**_client_options(variables), version=_api_version(variables))
+
+
+def _client_options(variables: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """Return the address and, if the variables ask for it, the TLS settings."""
+    return {"timeout": API_TIMEOUT, **docker.utils.kwargs_from_env(dict(variables))}
 
 
 @functools.cache
-def _api_version(address: str) -> str:
+def _api_version(variables: tuple[tuple[str, str], ...]) -> str:
     """Negotiate the API version once per engine: it takes as long as most requests."""
-    with contextlib.closing(docker.APIClient(base_url=address, timeout=API_TIMEOUT, version="auto")) as client:
+    with contextlib.closing(docker.APIClient(**_client_options(variables), version="auto")) as client:
         return str(client.api_version)
 
 

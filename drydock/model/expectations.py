@@ -27,12 +27,13 @@ Each example has at most one such file. Its sections, all of them optional:
     [equivalent]                     # faults that no test can notice
     "Dockerfile: drop USER 10001" = "why nothing changes"
 
-    [known_failures."podman-5.4"]    # claims and transcripts that another engine doesn't uphold; they have to fail
-    "It has no such thing" = ["test_greets", "transcripts/first-run"]
+    [known_failures."compose < 2.40"]   # claims and transcripts that don't hold on such engines; they have to fail
+    "It has no such option" = ["test_greets", "transcripts/first-run"]
 
-    [flaky."podman-5.4"]             # the same, where they hold now and then; they are skipped
+    [flaky."product = podman"]       # the same, where they hold now and then; they are skipped
     "It is slow now and then" = ["test_speed"]
 
+:mod:`drydock.model.conditions` has the conditions of the last two.
 ``tests/test_security.py`` and ``tests/test_conventions.py`` have the rules that `lacks` refers to.
 """
 
@@ -43,6 +44,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from drydock import ROOT, store
+from drydock.model.conditions import parse_condition
 
 #: The folder of the files, in the repository.
 FOLDER = Path("tests/examples")
@@ -88,7 +90,7 @@ class ListedMutant:
     claim: str = ""
 
 
-#: Engine -> reason -> tests of the example.
+#: Condition on the engine -> reason -> tests of the example.
 Failures = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 
@@ -107,8 +109,10 @@ class Expectations:
     def __post_init__(self) -> None:
         if not all(self.equivalent.values()):
             raise ValueError("equivalent has a mutant without a reason")
-        if any("" in reasons for failures in (self.known_failures, self.flaky) for reasons in failures.values()):
-            raise ValueError("a known failure has no reason")
+        for condition, reasons in (*self.known_failures.items(), *self.flaky.items()):
+            parse_condition(condition)
+            if "" in reasons:
+                raise ValueError("a known failure has no reason")
 
 
 def expectations_file(slug: str) -> Path:

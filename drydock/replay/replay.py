@@ -13,6 +13,7 @@ from drydock import store
 from drydock.engine import resources
 from drydock.engine.client import Engine
 from drydock.errors import ReplayError
+from drydock.model.conditions import condition_holds
 from drydock.model.example import Example
 from drydock.model.transcript import ANY_LINES, Step, Transcript, describe_differences, merge_step, render_transcript
 from drydock.replay.reservations import reserve_names
@@ -55,7 +56,7 @@ def missing_needs(transcript: Transcript, engine: Engine) -> str:
     met = {f"{engine.facts['store']}-store", "swarm", engine.facts["architecture"]}
     if engine.facts["base_images"] == "official":
         met.add("docker-hub")
-    if int(engine.facts["version"].split(".")[0]) >= 28:
+    if condition_holds("docker >= 28", engine.facts):
         met.add("docker-28")
     needed = {need for step in transcript.steps for need in step.directives.needs}
     return ", ".join(_DESCRIPTIONS.get(need, need) for need in sorted(needed - met))

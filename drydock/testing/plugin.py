@@ -205,7 +205,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Select the tests of ``--example``, or of the units that haven't passed, and mark known failures."""
     if not config.getoption("--on-engine"):
         return
-    failures = known_failures.failures_on(config.stash[SESSION].engine.key)
+    failures = known_failures.failures_on(config.stash[SESSION].engine.facts)
     # In some files, a test depends on an earlier one.
     ordered = config.getoption("random_order_enabled", False) and not config.getoption("--shuffle-within")
     selected: list[pytest.Item] = []
