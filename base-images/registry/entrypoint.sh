@@ -1,10 +1,11 @@
 #!/bin/sh
-# A configuration file alone, or options, mean `registry serve`; any other command runs as it is.
+# A file, which is the configuration, means `registry serve`; sh is a shell; anything else is a command of registry.
 set -e
 
-case ${1-} in
-*.yaml | *.yml) set -- registry serve "$@" ;;
-serve | garbage-collect | help | -*) set -- registry "$@" ;;
-esac
-
-exec "$@"
+if [ -f "${1-}" ]; then
+    set -- serve "$@"
+fi
+if [ "${1-}" = sh ]; then
+    exec "$@"
+fi
+exec registry "$@"
