@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -19,8 +20,11 @@ STUB = """
 import os
 from drydock.engine import Engine, choose, resources
 from drydock.engine.resources import Resource
-from drydock.model import example
-from drydock.testing import passed, results
+from drydock.engine import base_images
+from drydock.errors import UnfitEngineError
+from drydock.model import example, known_failures
+from drydock.model.known_failures import KnownFailure
+from drydock.testing import passed, results, verdict
 facts = {"id": "none", "name": "Docker", "version": "28.5.2", "store": "overlay2", "base_images": "official"}
 facts |= {"architecture": "amd64"}
 client = {"DOCKER_HOST": "unix:///none", "PATH": os.environ["PATH"]}
@@ -32,6 +36,17 @@ def list_resources(engine):
 
 resources.list_resources = list_resources
 resources.remove_resources = lambda engine, doomed: []
+recorded = os.environ.get("STUB_RECORDED", facts["version"])
+verdict.recorded_facts = lambda: {"docker-" + recorded[:4]: [{**facts, "version": recorded}]}
+listed = os.environ.get("STUB_LISTED", "").split()
+reason = "It has no such thing"
+known_failures.failures_on = lambda facts: {test: KnownFailure("docker >= 1", reason, test, False) for test in listed}
+
+def pull_base_images(engine, example):
+    if "STUB_PULL" in os.environ:
+        raise UnfitEngineError(os.environ["STUB_PULL"])
+
+base_images.pull_base_images = pull_base_images
 slugs = ("greeting", "farewell", "thanks")
 example.load_examples = lambda: dict.fromkeys(slugs)
 passed.unit_digests = lambda engine, units: {unit: f"digest of {unit}" for unit in units}
@@ -205,6 +220,72 @@ def test_an_interrupted_recording_saves_nothing(run):
     assert status == 2, said
     assert "no evidence written: the run ended early" in said
     assert not re.search(r"^(?:saved|raised)", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize("parallel", [[], ["-n", "2", "--dist", "loadgroup"]], ids=["alone", "workers"])
+def test_an_unknown_engine_gets_a_verdict(run, top, parallel):
+    """The run says what was never recorded, and ends with what holds, what is known, and a diff of what isn't."""
+    (top / "examples/greeting/transcripts/run.console").write_text("$ echo one\ntwo\n")
+    listed = "thanks::test_two thanks::test_one"
+    status, said = run(*parallel, STUB_RECORDED="28.4.1", STUB_LISTED=listed, STUB_FAIL="test_thanks")
+    start, _, end = said.partition("verdict on Docker 28.5.2")
+
+    assert status == 1, said
+    assert "  Docker 28.5: never recorded (newest recorded: Docker 28.4)\n" in start
+    assert "Traceback" not in said
+    assert "= FAILURES =" not in said
+    assert "8 of 12 claims and 1 of 2 transcripts hold on this engine.\n" in end
+    assert "Known differences (1):\n  It has no such thing (1):\n    thanks::test_two\n" in end
+    assert "Known differences that don't show here (1):\n  It has no such thing (1):\n    thanks::test_one\n" in end
+    assert "Not tested (3):\n  no third (3):\n" in end
+    assert "Unknown differences (1):\n  greeting::transcripts/run\n    examples/greeting/transcripts/run" in end
+    assert "\n      - two\n      + one\n" in end, end
+    [path] = re.findall(r"send the maintainers this file: (\S+)", end)
+    report = pathlib.Path(path).read_text()
+    assert '"version": "28.5.2"' in report
+    assert "  + one\n" in report
+
+
+def test_only_unknown_differences_fail_on_an_unknown_engine(run):
+    """What is known to fail, and what isn't but is on the list, fail no run on an engine that was never recorded."""
+    listed = "thanks::test_two thanks::test_one"
+    new = run(STUB_RECORDED="28.4.1", STUB_LISTED=listed, STUB_FAIL="test_thanks", DRYDOCK_REPOSITORY="https://x/y")
+    known = run(STUB_LISTED=listed, STUB_FAIL="test_thanks")
+
+    assert new[0] == 0, new[1]
+    assert "No unknown difference." in new[1]
+    assert known[0] == 1
+    assert "XPASS(strict)" in known[1]
+    assert "verdict on" not in known[1]
+
+
+def test_a_claim_that_fails_on_an_unknown_engine(run):
+    """A claim's assertion is in the verdict, with the place to report it to."""
+    status, said = run(STUB_RECORDED="28.4.1", STUB_FAIL="test_thanks", DRYDOCK_REPOSITORY="https://host/a/b/")
+
+    assert status == 1
+    assert "  thanks::test_two\n    AssertionError: assert 'test_thanks' != 'test_thanks'\n" in said
+    assert "open an issue at https://host/a/b/issues with this file: " in said
+
+
+def test_recording_is_strict_on_an_unknown_engine(run):
+    """Evidence and the list of known failures have to agree: what is on the list and holds isn't recorded."""
+    listed = {"STUB_RECORDED": "28.4.1", "STUB_LISTED": "thanks::test_two thanks::test_one"}
+    status, said = run("--record", files=["tests"], STUB_FAIL="test_thanks", **listed)
+
+    assert status == 1
+    assert re.findall(r"^saved.*", said, re.MULTILINE) == ["saved farewell", "saved greeting"]
+    assert "evidence of thanks not written: tests/examples/test_thanks.py::test_one failed" in said
+    assert "listed as a known failure, but it holds here: narrow the condition (It has no such thing)" in said
+
+
+def test_a_base_image_that_cannot_be_pulled_ends_the_run(run):
+    """Without its base images, no test of an example can pass: the run ends with one message."""
+    status, said = run(STUB_PULL="the engine can't pull busybox:1.37")
+
+    assert status == 1
+    assert "!! the engine can't pull busybox:1.37 !!" in said
+    assert "1 failed" in said or "1 error" in said
 
 
 def _holds(top):

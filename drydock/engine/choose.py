@@ -18,7 +18,7 @@ No container engine answers, and Drydock can't start its private engine: {reason
   tried: {tried}
 Three ways out:
   1. Install Docker Engine or Docker Desktop, start it, and run the command again.
-  2. Set DOCKER_HOST or DOCKER_CONTEXT to an engine that runs elsewhere.
+  2. Set DOCKER_HOST or DOCKER_CONTEXT to another engine on this machine.
   3. Run the command as root on Debian or Ubuntu: Drydock then starts its private engine."""
 
 

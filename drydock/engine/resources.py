@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
+import os
 import re
+import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +32,8 @@ PROJECT_LABEL = "com.docker.compose.project"
 RESOURCE_KINDS = ("container", "network", "volume", "image")
 #: How often :func:`list_images` asks.
 LIST_TRIES = 5
+#: What ends a run on an engine without room.
+DISK_FULL = "the engine's disk is full; make room with 'docker system prune', or enlarge it, and start again"
 #: Seconds for an answer of the engine's API.
 API_TIMEOUT = 60
 
@@ -175,6 +180,23 @@ def prune_images(engine: Engine, **filters: str) -> int:
     with contextlib.closing(api_client(engine)) as client:
         pruned = client.prune_images(filters={"dangling": True, **filters})["ImagesDeleted"] or ()
         return sum("Deleted" in entry for entry in pruned)
+
+
+def is_disk_full(engine: Engine) -> bool:
+    """Return whether the engine has no room for an image of a few megabytes."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("probe"))
+        random = tarfile.TarInfo("random")  # bytes that no file system compresses
+        random.size = 4_000_000
+        tar.addfile(random, io.BytesIO(os.urandom(random.size)))
+    with contextlib.closing(api_client(engine)) as client:
+        try:
+            answer = client.import_image_from_data(archive.getvalue(), repository="drydock-probe")
+            client.remove_image("drydock-probe")
+        except docker.errors.APIError as error:
+            answer = str(error)
+    return "no space left on device" in answer
 
 
 def other_run_active(own: Path) -> bool:

@@ -14,17 +14,18 @@ from typing import Any
 import pytest
 
 from drydock import ROOT, host
-from drydock.engine import choose, resources
+from drydock.engine import base_images, choose, resources
 from drydock.engine.client import Engine
 from drydock.engine.private.specs import ENGINE_SPECS
 from drydock.engine.resources import Resource
-from drydock.errors import DrydockError, EngineError
+from drydock.errors import DrydockError, EngineError, UnfitEngineError
 from drydock.model import example as examples, known_failures
 from drydock.replay import replay, reservations
-from drydock.testing import history, passed, results
+from drydock.testing import history, passed, results, verdict
 from drydock.testing.history import RunRecord
 from drydock.testing.passed import Passed
 from drydock.testing.results import Result
+from drydock.testing.verdict import Differences
 
 #: Folders under tests/ whose tests need an engine.
 ON_ENGINE = ("examples", "bases", "harness", "pages")
@@ -45,6 +46,10 @@ class Session:
     :ivar passed: the units that an earlier run has passed, which this run skips.
     :ivar digests: the sha256 of all that the tests of a unit depend on, by unit; taken at the start, because files may
         be edited, and are recorded, during a run.
+    :ivar unrecorded: lines about what was never recorded about the engine. If there are any, the run ends with a
+        verdict, and what is known to fail may hold.
+    :ivar differences: how tests failed.
+    :ivar pulled: the examples whose base images the engine has.
     :ivar gone: whether the engine went away during the run, so that failures say nothing about the tests.
     """
 
@@ -57,6 +62,9 @@ class Session:
     workers: dict[str, set[str]] = field(default_factory=dict)
     passed: dict[str, Passed] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
+    unrecorded: list[str] = field(default_factory=list)
+    differences: Differences = field(default_factory=Differences)
+    pulled: set[str] = field(default_factory=set)
     gone: bool = False
 
     @property
@@ -79,6 +87,8 @@ class Session:
         """Add a phase to its test's result: setup, call, or teardown. (This is a plugin of the controller.)"""
         phase = results.read_report(report)
         self.results[phase.test] = results.merge_phases(self.results.get(phase.test), phase)
+        if report.failed:
+            self.differences.add(phase.test, report)
         if phase.kind:
             self.workers.setdefault(phase.unit, set()).add(getattr(report, "worker_id", ""))
 
@@ -126,6 +136,7 @@ def pytest_configure(config: pytest.Config) -> None:
         engine = choose.get_engine(*(("", "") if _is_worker(config) else chosen))
         _point_at(engine)
         config.stash[SESSION] = run = Session(config, engine, os.environ.get("DRYDOCK_RUN") or host.new_run_id())
+        run.unrecorded = verdict.list_unrecorded(engine.facts, verdict.recorded_facts())
         if not _is_worker(config):
             _start_run(run)
             _read_saved(run)
@@ -143,7 +154,9 @@ def _is_worker(config: pytest.Config) -> bool:
 
 def _point_at(engine: Engine) -> None:
     """Make testcontainers, pytest-docker, and the workers use the same engine."""
-    for name in ("DOCKER_CONTEXT", "COMPOSE_PROJECT_NAME", "COMPOSE_FILE"):
+    # Python's clients check a certificate of the engine against this bundle instead of its own authority.
+    bundles = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if "DOCKER_CERT_PATH" in engine.client else ()
+    for name in ("DOCKER_CONTEXT", "COMPOSE_PROJECT_NAME", "COMPOSE_FILE", *bundles):
         os.environ.pop(name, None)
     os.environ.update(engine.client, TESTCONTAINERS_RYUK_DISABLED="true", TC_POOLING_INTERVAL="0.05")
 
@@ -176,9 +189,13 @@ def _read_saved(run: Session) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Name the engine and the base images."""
+    """Name the engine and the base images, and what was never recorded about the engine."""
     session = config.stash.get(SESSION, None)
-    return [f"engine: {session.engine}"] if session else []
+    if session is None:
+        return []
+    note = ["never recorded about this engine; the run ends with a verdict, and fails only for unknown differences:"]
+    lines = [*note, *(f"  {line}" for line in session.unrecorded)] if session.unrecorded else []
+    return [f"engine: {session.engine}", *lines]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -205,7 +222,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Select the tests of ``--example``, or of the units that haven't passed, and mark known failures."""
     if not config.getoption("--on-engine"):
         return
-    failures = known_failures.failures_on(config.stash[SESSION].engine.facts)
+    run = config.stash[SESSION]
+    failures = known_failures.failures_on(run.engine.facts)
+    # Evidence and the lists have to agree, so recording is strict on every engine.
+    strict = config.getoption("--record") or not run.unrecorded
     # In some files, a test depends on an earlier one.
     ordered = config.getoption("random_order_enabled", False) and not config.getoption("--shuffle-within")
     selected: list[pytest.Item] = []
@@ -219,7 +239,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (selected if _is_selected(item, config) else deselected).append(item)
         if ordered:
             item.add_marker(pytest.mark.random_order(disabled=True))
-        expect_failure(item, failures.get(f"{slug}::{claim_name(item)}"))
+        expect_failure(item, failures.get(f"{slug}::{claim_name(item)}"), strict=strict)
     if deselected:
         config.hook.pytest_deselected(items=deselected)
         items[:] = selected
@@ -241,12 +261,12 @@ def claim_name(item: pytest.Item) -> str:
     return f"transcripts/{parameters['name']}" if transcript else str(getattr(item, "originalname", item.name))
 
 
-def expect_failure(item: pytest.Item, failure: known_failures.KnownFailure | None) -> None:
-    """Mark the test as a known failure: if it passes, the run fails. Skip a test that passes by chance."""
+def expect_failure(item: pytest.Item, failure: known_failures.KnownFailure | None, *, strict: bool = True) -> None:
+    """Mark the test as a known failure: if `strict` and it passes, the run fails. Skip a test that passes by chance."""
     if failure and failure.flaky:
         item.add_marker(pytest.mark.skip(reason=failure.reason))
     elif failure:
-        item.add_marker(pytest.mark.xfail(reason=failure.reason, strict=True))
+        item.add_marker(pytest.mark.xfail(reason=failure.reason, strict=strict))
 
 
 def slug_of(item: pytest.Item) -> str | None:
@@ -269,12 +289,23 @@ def _sentence(item: pytest.Item) -> str:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Add to an example's test the facts that travel with its reports from a worker to the controller."""
-    slug = slug_of(item)
-    if slug and item.path.parent.name == "examples" and item.config.stash.get(SESSION, None):
+    slug, run = slug_of(item), item.config.stash.get(SESSION, None)
+    if slug and item.path.parent.name == "examples" and run:
+        _pull_base_images(item, slug, run)
         kind = "transcript" if item.path.stem == "test_transcripts" else "claim"
         name = item.callspec.params["name"] if kind == "transcript" else item.name.partition("@")[0]  # type: ignore[attr-defined]
         facts: dict[str, Any] = {"unit": slug, "kind": kind, "name": name, "sentence": _sentence(item)}
         item.user_properties.append(("drydock", {**facts, "steps": [], "measures": {}, "tables": {}}))
+
+
+def _pull_base_images(item: pytest.Item, slug: str, run: Session) -> None:
+    if slug not in run.pulled:
+        run.pulled.add(slug)
+        try:
+            base_images.pull_base_images(run.engine, examples.load_examples()[slug])
+        except UnfitEngineError as error:
+            item.session.shouldfail = str(error)
+            pytest.fail(str(error), pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -290,6 +321,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             report.sections.append(("containers", "\n".join(lines)))
         try:
             resources.list_resources(session.engine)
+            if "no space left on device" in report.longreprtext and resources.is_disk_full(session.engine):
+                item.session.shouldfail = f"{resources.DISK_FULL}: {session.engine}"
         except EngineError:
             item.session.shouldfail = f"the engine is gone: {session.engine}"
     return report
@@ -312,6 +345,27 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     for line in (*_passed_lines(run.passed), *problems):
         host.print_status(line)
     session.exitstatus = _exit_status(session.exitstatus, problems, run.passed)
+    if run.unrecorded and session.config.option.tbstyle == "auto":
+        # The verdict has each difference, and its file the tracebacks.
+        session.config.option.tbstyle = "no"
+        reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+        reporter.reportchars = ""
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print the verdict on an engine that was never recorded."""
+    run = config.stash.get(SESSION, None)
+    if run is None or not run.unrecorded or not run.results or run.gone:
+        return
+    lines = list(verdict.describe_run(run.results.values(), run.differences))
+    terminalreporter.section(f"verdict on {run.engine}")
+    for line in lines:
+        terminalreporter.line(line)
+    if run.differences.texts:
+        try:
+            terminalreporter.line(verdict.describe_report(verdict.save_report(run.engine, lines, run.differences)))
+        except OSError as error:
+            terminalreporter.line(f"the report of these differences can't be written: {error}")
 
 
 def _exit_status(status: int, problems: list[str], skipped: Mapping[str, Passed]) -> int:

@@ -49,6 +49,7 @@ class Result:
     :ivar kind: ``claim`` or ``transcript``; "" for a test that belongs to no example.
     :ivar name: the name of the claim's test function, or of the transcript.
     :ivar steps: the steps of a transcript that ran.
+    :ivar expected: whether it ran as a known failure. If it failed as expected, its outcome is ``skipped``.
     """
 
     test: str
@@ -62,6 +63,7 @@ class Result:
     steps: tuple[StepResult, ...] = ()
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    expected: bool = False
 
     @property
     def place(self) -> str:
@@ -94,7 +96,7 @@ def read_report(report: pytest.TestReport) -> Result:
     # A worker that crashed reports its test without facts.
     facts = dict(report.user_properties).get("drydock", {"unit": group if group and folder == "examples" else folder})
     phase = {"test": test, "outcome": report.outcome, "reason": _skip_reason(report), "seconds": report.duration}
-    return store.build(Result, {**facts, **phase})  # type: ignore[dict-item]
+    return store.build(Result, {**facts, **phase, "expected": hasattr(report, "wasxfail")})  # type: ignore[dict-item]
 
 
 def _skip_reason(report: pytest.TestReport) -> str:
@@ -115,6 +117,7 @@ def merge_phases(before: Result | None, phase: Result) -> Result:
         outcome=before.outcome if phase.outcome == "passed" else phase.outcome,
         reason=phase.reason or before.reason,
         seconds=round(before.seconds + phase.seconds, 3),
+        expected=before.expected or phase.expected,
     )
 
 

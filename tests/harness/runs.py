@@ -156,7 +156,8 @@ class Second:
         :param mirror: ``host:port``, in its own network, of the registry that stands in for Docker Hub.
         """
         root = Path(first.client["DOCKER_HOST"].removeprefix("unix://")).parent
-        kind = specs.ENGINE_SPECS[json.loads((root / "state.json").read_text())["kind"]]
+        state = json.loads((root / "state.json").read_text())
+        kind = specs.find_spec(state["kind"], state.get("programs", ""))
         self._data = home / f"data-{kind.name}"
         self._data.mkdir()
         apart = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -164,7 +165,7 @@ class Second:
         with (home / "daemon.log").open("wb") as log:
             self._apart = subprocess.Popen(
                 [*apart, *specs.daemon_command(kind, home, mirror)],
-                env={**os.environ, "PATH": specs.PATH, "SIZE": f"{megabytes}m", "DATA": str(self._data)},
+                env={**os.environ, "PATH": kind.path, "SIZE": f"{megabytes}m", "DATA": str(self._data)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
