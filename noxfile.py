@@ -180,7 +180,10 @@ def examples(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def record(session: nox.Session) -> None:
-    """Run examples, and rewrite their transcripts and evidence. `-- SLUG ...`, `--every-engine`."""
+    """Run examples, and rewrite their transcripts and evidence. `-- SLUG ...`, `--every-engine`, `--machine`.
+
+    `--machine` runs them in a virtual machine with systemd and cgroup v2, by default those about cgroups and processes.
+    """
     engines: list[str] = []
     if "--every-engine" in session.posargs:
         from drydock.engine.private.specs import ENGINE_SPECS
@@ -197,8 +200,11 @@ def run_on_engine(session: nox.Session, own: str, *options: str) -> None:
     install(session)
     one = sum(word.startswith("--example=") for word in picked) == 1
     # The tests of an example stay on one worker, because they share what they build.
-    parallel = ["-n", "0" if one else str(WORKERS), "--dist", "loadgroup"]
-    session.run("pytest", "--on-engine", *parallel, *options, *picked)
+    command = ["pytest", "--on-engine", "-n", "0" if one else str(WORKERS), "--dist", "loadgroup"]
+    if "--machine" in picked:
+        picked.remove("--machine")
+        command = ["python", "-m", "drydock.engine.private.machine"]
+    session.run(*command, *options, *picked)
 
 
 @nox.session(default=False)

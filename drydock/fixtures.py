@@ -37,7 +37,7 @@ def until(ask: Callable[[], Answer], what: str, seconds: float = 30) -> Answer:
     """
     answer = host.wait_until(ask, seconds)
     if not answer:
-        pytest.fail(f"not within {seconds:g} s: {what}; the last answer was {answer!r}")
+        pytest.fail(f"not within {host.scale_limit(seconds):g} s: {what}; the last answer was {answer!r}")
     return answer
 
 

@@ -7,6 +7,8 @@ the noxfile can import this module.
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import secrets
 import signal
 import sys
@@ -18,9 +20,13 @@ from typing import TypeVar
 import filelock
 import platformdirs
 
+from drydock.errors import DrydockError
+
 Answer = TypeVar("Answer")
 #: Seconds between two calls in :func:`wait_until`.
 POLL_INTERVAL = 0.05
+#: The environment variable with the factor for all time limits, for a slow machine.
+SLOWDOWN = "DRYDOCK_SLOWDOWN"
 
 
 def print_status(message: str) -> None:
@@ -55,9 +61,21 @@ def new_run_id() -> str:
     return secrets.token_hex(4)
 
 
+def scale_limit(seconds: float) -> float:
+    """Return a time limit multiplied by the factor of :data:`SLOWDOWN`.
+
+    :raises DrydockError: the factor isn't a number from 1 to 1000.
+    """
+    text = os.environ.get(SLOWDOWN) or "1"
+    factor = float(text) if re.fullmatch(r"\d{1,4}(\.\d{1,3})?", text) else 0
+    if not 1 <= factor <= 1000:
+        raise DrydockError(f"{SLOWDOWN}={text}: the factor for time limits is a number from 1 to 1000, such as 2.5")
+    return seconds * factor
+
+
 def wait_until(ask: Callable[[], Answer], timeout: float) -> Answer:
-    """Call `ask` until its answer is true, for at most `timeout` seconds, and return the last answer."""
-    deadline = time.monotonic() + timeout
+    """Call `ask` until its answer is true, for at most `timeout` seconds (scaled), and return the last answer."""
+    deadline = time.monotonic() + scale_limit(timeout)
     while not (answer := ask()) and time.monotonic() <= deadline:
         time.sleep(POLL_INTERVAL)
     return answer

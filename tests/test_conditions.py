@@ -89,3 +89,13 @@ def test_a_version_without_digits_fulfills_nothing():
     assert engine_key(facts) == "docker-dev"
     assert not condition_holds("docker >= 1", facts)
     assert not condition_holds("docker < 99", facts)
+
+
+def test_the_virtual_machine_has_its_own_evidence():
+    """The key of an engine in the virtual machine differs, and it is a dimension of its own."""
+    facts = {**DOCKER, "virtual": "yes"}
+
+    assert engine_key(facts) == f"{engine_key(DOCKER)}-virtual"
+    assert condition_holds(f"{engine_key(DOCKER)}-virtual", facts)
+    assert condition_holds("virtual = yes", facts)
+    assert condition_holds("virtual = no", DOCKER)

@@ -250,6 +250,8 @@ def test_a_run_names_its_engine():
     assert run.label == "Docker 28.5.2"
     assert (RUN.heading, run.heading) == ("Docker 28.5.2", "Docker 28.5.2 (containerd store)")
     assert run.details == "Docker 28.5.2 on 2026-11-20, store: containerd, base images: stand-ins"
+    virtual = dataclasses.replace(run, engine={**engine, "cgroup": "2", "virtual": "yes"})
+    assert virtual.heading == "Docker 28.5.2 (containerd store, virtual machine, cgroup v2)"
 
 
 def _again(**changes):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from drydock import ROOT, host
+from drydock.engine.client import run_docker
+from drydock.errors import DrydockError
+from drydock.model.transcript import parse_transcript
+from drydock.replay import shell
 
 #: Takes a lock, says so, and holds it until it is killed.
 HOLDER = """
@@ -79,3 +85,24 @@ def test_waiting_returns_the_last_answer():
     answers = iter(["", "", "yes", "never asked"])
     assert host.wait_until(lambda: next(answers), 20) == "yes"
     assert host.wait_until(list, 0) == []
+
+
+def test_a_slow_machine_has_longer_limits(monkeypatch):
+    """DRYDOCK_SLOWDOWN multiplies time limits: of what is waited for, of commands, and of a retried step."""
+    monkeypatch.setenv(host.SLOWDOWN, "2.5")
+    assert host.scale_limit(10) == 25
+    monkeypatch.setenv(host.SLOWDOWN, "1000")
+    began = time.monotonic()
+    assert host.wait_until(lambda: time.monotonic() > began + 0.1, 0.001)
+    assert run_docker(["sleep", "0.1"], {}, check=True, text=None, timeout=0.001).returncode == 0
+    with shell.Bash(ROOT, os.environ) as bash:
+        [step] = parse_transcript("#% retry 0.001s\n$ n=$((n+1)); echo $n\n3\n", "t.console").steps
+        assert shell.run_step(bash, step).tries == 3
+
+
+@pytest.mark.parametrize("factor", ["fast", "-1", "0", "0.5", "1001", "nan", "1e3"])
+def test_a_wrong_factor_is_an_error(factor, monkeypatch):
+    """A factor that is no number from 1 to 1000 is a message with the variable's name."""
+    monkeypatch.setenv(host.SLOWDOWN, factor)
+    with pytest.raises(DrydockError, match=f"DRYDOCK_SLOWDOWN={factor}: the factor .* is a number from 1 to 1000"):
+        host.scale_limit(1)

@@ -186,3 +186,16 @@ def test_the_floor_is_raised(tmp_path):
     floor.raise_blocks(tmp_path, tmp_path)
 
     assert load_floor(tmp_path) == Floor(blocks=7, claims=2)
+
+
+@pytest.mark.parametrize(("session", "option"), [("record", "--record"), ("examples", "--all")])
+def test_the_virtual_machine_runs_the_tests(session, option):
+    """With `--machine`, the same arguments go to the virtual machine, which starts pytest."""
+    called = Session("shared-kernel", "--machine", "--all")
+    getattr(noxfile, session)(called)
+
+    [command] = called.commands
+    assert command[:3] == ("python", "-m", "drydock.engine.private.machine")
+    assert "--example=shared-kernel" in command
+    assert "--machine" not in command
+    assert ("--record" in command) == (session == "record")

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from drydock.errors import EngineError, UnfitEngineError
+from drydock.host import scale_limit
 from drydock.model.conditions import engine_key
 
 #: Seconds for an engine to answer a simple request.
@@ -78,6 +79,7 @@ def run_docker(
 ) -> subprocess.CompletedProcess[str]:
     """Run the client's `command` in the environment `env`; see :meth:`Engine.run`."""
     stdin: Any = {"input": text} if text is not None else {"stdin": subprocess.DEVNULL}
+    timeout = scale_limit(timeout)
     try:
         done = subprocess.run(
             command, env=dict(env), capture_output=True, text=True, errors="replace", timeout=timeout, **stdin
@@ -133,6 +135,8 @@ def connect_engine(
         facts["rootless"] = "yes"
     if info.get("OperatingSystem") == "Docker Desktop":
         facts["desktop"] = "yes"
+    if os.environ.get("DRYDOCK_VIRTUAL"):  # set in the virtual machine
+        facts["virtual"] = "yes"
     _ask_engine(engine, "compose", timeout, facts["compose"])
     return Engine(client, private, mirror, facts)
 

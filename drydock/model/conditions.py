@@ -32,17 +32,22 @@ CHOICES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "arch": ("architecture", ("amd64", "arm64", "arm", "386", "ppc64le", "riscv64", "s390x")),
     "rootless": ("rootless", ("yes", "no")),
     "desktop": ("desktop", ("yes", "no")),
+    "virtual": ("virtual", ("yes", "no")),
 }
 #: Facts that only some engines have, and their value on the others.
-_DEFAULTS = {"rootless": "no", "desktop": "no"}
-_KEY = re.compile(r"(docker|podman)-\d+\.\d+(-containerd)?")
+_DEFAULTS = {"rootless": "no", "desktop": "no", "virtual": "no"}
+_KEY = re.compile(r"(docker|podman)-\d+\.\d+(-containerd)?(-virtual)?")
 _TERM = re.compile(r"(?P<name>\w+)\s*(?P<compare>[<>=!~]+)\s*(?P<value>\S+)")
 
 
 def engine_key(facts: Mapping[str, str]) -> str:
-    """Return the key of an engine's evidence, such as ``docker-28.5`` or ``docker-29.7-containerd``."""
+    """Return the key of an engine's evidence, such as ``docker-28.5`` or ``docker-29.7-containerd``.
+
+    That of an engine in Drydock's virtual machine ends with ``-virtual``: its times are those of an emulated CPU.
+    """
     version = ".".join(facts["version"].split(".")[:2])
-    return f"{facts['name'].lower()}-{version}" + ("-containerd" if facts["store"] == "containerd" else "")
+    store = "-containerd" if facts["store"] == "containerd" else ""
+    return f"{facts['name'].lower()}-{version}{store}" + ("-virtual" if "virtual" in facts else "")
 
 
 def parse_version(text: str) -> tuple[int, ...]:

@@ -234,8 +234,10 @@ class Run:
 
     @property
     def heading(self) -> str:
-        """The label, with the image store where that isn't the usual one."""
-        return self.label + (" (containerd store)" if self.engine.get("store") == "containerd" else "")
+        """The label, with the image store where that isn't the usual one, and with the virtual machine."""
+        notes = ["containerd store"] if self.engine.get("store") == "containerd" else []
+        notes += [f"virtual machine, cgroup v{self.engine.get('cgroup')}"] if "virtual" in self.engine else []
+        return self.label + (f" ({', '.join(notes)})" if notes else "")
 
     @property
     def details(self) -> str:

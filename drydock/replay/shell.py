@@ -192,7 +192,7 @@ class Bash:
         answer = host.wait_until(ask_within_limit, limit)
         if not answer:
             self.end()
-            raise StepError(f"it did not end within {limit:g} s and was ended")
+            raise StepError(f"it did not end within {host.scale_limit(limit):g} s and was ended")
         return answer
 
     def _check_size(self) -> None:
@@ -248,7 +248,7 @@ def run_steps(transcript: Transcript, folder: Path, env: Mapping[str, str]) -> I
 
 def run_step(bash: Bash, step: Step) -> Outcome:
     """Run `step` and return its outcome. A step with a retry runs until it passes or its time is over."""
-    until = time.monotonic() + step.directives.retry
+    until = time.monotonic() + host.scale_limit(step.directives.retry)
     tries = 0
     while True:
         tries += 1

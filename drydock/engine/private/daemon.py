@@ -29,7 +29,7 @@ from drydock.engine.client import Engine, connect_engine
 from drydock.engine.private import host_network, programs, specs, stand_ins
 from drydock.engine.private.specs import ENGINE_SPECS, FALLBACK_SPEC, PREFERRED_SPEC, EngineSpec
 from drydock.errors import EngineError, MalformedError
-from drydock.host import cache_folder, file_lock, print_status, wait_until
+from drydock.host import cache_folder, file_lock, print_status, scale_limit, wait_until
 
 #: Seconds for the daemon to answer after its start: reading a build cache of tens of gigabytes takes over a minute.
 #: Also for it to end after SIGTERM: it stops every container first.
@@ -240,7 +240,7 @@ def _docker_hub_answers() -> bool:
     command = [str(_file("client") / "docker"), "manifest", "inspect", "busybox:1.37"]
     env = {**os.environ, **_client_environment(), "DOCKER_HOST": "unix:///nonexistent"}
     try:
-        done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=15)
+        done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=scale_limit(15))
     except subprocess.TimeoutExpired:
         return False
     return done.returncode == 0
