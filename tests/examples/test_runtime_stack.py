@@ -169,7 +169,7 @@ def test_runc_knows_it(on, running):
 
 
 def test_bundle_of_docker(on, running):
-    """What Docker hands to runc is an OCI bundle: a config.json with the command, the user, and five or more namespaces."""
+    """Docker gives runc an OCI bundle: a config.json with the command, the user, and five or more namespaces."""
     config = json.loads(on("cat", f"{STATE}/{running['Id']}/config.json").stdout)
     spaces = {each["type"] for each in config["linux"]["namespaces"]}
 
