@@ -12,6 +12,7 @@ import pytest
 
 from drydock import ROOT
 from drydock.engine import base_images, choose
+from drydock.engine.__main__ import main as engine_main
 from drydock.engine.client import Engine
 from drydock.engine.private import daemon
 from drydock.errors import EngineError, UnfitEngineError
@@ -61,6 +62,21 @@ def test_an_engine_that_fits(answers):
     assert (facts["name"], facts["version"], facts["api"], facts["compose"]) == ("Docker", "29.7.2", "1.52", "5.6.1")
     assert (facts["cgroup"], facts["architecture"], facts["base_images"]) == ("2", "amd64", "official")
     assert not {"rootless", "desktop"} & facts.keys()
+
+
+def test_the_status_is_that_of_the_engine_asked_for(answers, monkeypatch, capsys):
+    """With DOCKER_HOST, the status is that engine's, as for the tests; without it, that of a private one that runs."""
+    facts = {"name": "Docker", "version": "28.5.2", "store": "overlay2", "base_images": "stand-ins"}
+    private = Engine({"DOCKER_HOST": "unix:///private"}, private=True, facts=facts)
+    monkeypatch.setattr(daemon, "running_engine", lambda: private)
+
+    assert engine_main(["status"]) == 0
+    monkeypatch.setenv("DOCKER_HOST", "unix:///mine.sock")
+    assert engine_main(["status"]) == 0
+    assert capsys.readouterr().out == (
+        "drydock: Docker 28.5.2 (private, overlay2), base images: stand-ins\n"
+        "drydock: Docker 29.7.2 (your own, overlay2), base images: official\n"
+    )
 
 
 def test_rootless_desktop_and_other_names_of_architectures(answers):

@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _show_status() -> int:
-    engine = daemon.running_engine() or find_engine()
+    engine = find_engine()
     print_status(str(engine) if isinstance(engine, Engine) else f"no engine answers ({engine})")
     return 0 if isinstance(engine, Engine) else 1
 

@@ -36,10 +36,6 @@ def get_engine(name: str = "", folder: str = "") -> Engine:
         if obstacle:
             raise EngineError(f"Drydock can't start the private engine {name or 'of ' + folder}: {obstacle}")
         return daemon.start_engine(name, folder)
-    running = daemon.running_engine()
-    wanted = os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT")
-    if running is not None and wanted in (None, running.client["DOCKER_HOST"]):
-        return running
     engine = find_engine()
     if isinstance(engine, Engine):
         return engine
@@ -51,12 +47,17 @@ def get_engine(name: str = "", folder: str = "") -> Engine:
 
 
 def find_engine() -> Engine | str:
-    """Return the user's engine if it answers, else the reason why it doesn't.
+    """Return the private engine if it runs, else the user's engine if it answers, else the reason why it doesn't.
 
-    It is that of ``DOCKER_HOST``, ``DOCKER_CONTEXT``, the current context, or the default socket, as for ``docker``.
+    The user's is that of ``DOCKER_HOST``, ``DOCKER_CONTEXT``, the current context, or the default socket, as for
+    ``docker``. If one of the first two is set, it comes before the private engine.
 
     :raises UnfitEngineError: the examples can't run on it.
     """
+    running = daemon.running_engine()
+    wanted = os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT")
+    if running is not None and wanted in (None, running.client["DOCKER_HOST"]):
+        return running
     config = os.environ.get("DOCKER_CONFIG", str(Path.home() / ".docker"))
     client = {"PATH": os.environ.get("PATH", os.defpath), "DOCKER_CONFIG": config}
     client |= {k: os.environ[k] for k in os.environ if k.startswith("DOCKER_") and k != "DOCKER_CONFIG"}
