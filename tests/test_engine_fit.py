@@ -79,11 +79,13 @@ def test_the_status_is_that_of_the_engine_asked_for(answers, monkeypatch, capsys
     )
 
 
-def test_rootless_desktop_and_other_names_of_architectures(answers):
+def test_rootless_desktop_and_other_names_of_architectures(answers, monkeypatch):
     """Rootless engines and Docker Desktop are told apart, and x86_64 is amd64."""
     info = {**INFO, "OperatingSystem": "Docker Desktop", "SecurityOptions": ["name=seccomp", "name=rootless"]}
     (answers / "info").write_text(json.dumps(info))
     (answers / "version").write_text(json.dumps({"Server": {**VERSION["Server"], "Arch": "x86_64"}}))
+    (answers / "socket").touch()
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{answers}/socket")
     engine = choose.get_engine()
 
     assert (engine.facts["rootless"], engine.facts["desktop"], engine.facts["architecture"]) == ("yes", "yes", "amd64")
@@ -161,6 +163,17 @@ def test_compose_1_does_not_do(answers):
     (answers.parent / "docker-compose").chmod(0o755)
 
     with pytest.raises(UnfitEngineError, match="the command docker-compose doesn't replace it"):
+        choose.get_engine()
+
+
+def test_a_rootless_engine_of_another_user(answers, monkeypatch):
+    """A rootless engine can't read another user's folders, so it is refused before a test mounts one."""
+    (answers / "info").write_text(json.dumps({**INFO, "SecurityOptions": ["name=rootless"]}))
+    (answers / "socket").touch()
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{answers}/socket")
+    monkeypatch.setattr(os, "getuid", lambda: 1234)
+
+    with pytest.raises(UnfitEngineError, match=r"belongs to another user \(ID \d+\), .* Run the command as that user"):
         choose.get_engine()
 
 

@@ -49,14 +49,18 @@ def test_what_was_never_recorded(facts, lines):
     assert verdict.list_unrecorded(facts, RECORDED) == lines
 
 
-def test_a_long_difference_is_cut():
-    """The verdict has the first lines of a difference; the file has all of them."""
-    failed = Result("tests/examples/test_a.py::test_b", "a", "failed", kind="claim", name="test_b")
-    text = "\n".join(str(number) for number in range(verdict.MAX_LINES + 5))
+@pytest.mark.parametrize("kind", ["claim", "transcript"])
+def test_a_long_difference_is_cut(kind):
+    """The verdict has the first lines of a difference and the last two; the file has all of them."""
+    failed = Result("tests/examples/test_a.py::test_b", "a", "failed", kind=kind, name="b")
+    most = verdict.MAX_LINES[kind]
+    text = "\n".join(str(number) for number in range(most + 5))
     lines = list(verdict.describe_run([failed], Differences({failed.test: text}, {failed.test: text})))
 
-    assert lines[:3] == ["0 of 1 claims hold on this engine.", "Unknown differences (1):", "  a::test_b"]
-    assert lines[-2:] == [f"    {verdict.MAX_LINES - 1}", "    ... 5 more lines"]
+    assert lines[:2] == [f"0 of 1 {kind}s hold on this engine.", "Unknown differences (1):"]
+    assert lines[3:5] == ["    0", "    1"]
+    assert lines[-4:] == [f"    {most - 4}", "    ... 6 more lines", f"    {most + 3}", f"    {most + 4}"]
+    assert len(lines) == 3 + most
 
 
 def test_the_facts_of_the_evidence():

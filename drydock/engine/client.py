@@ -10,8 +10,9 @@ import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from drydock.errors import EngineError, UnfitEngineError
 from drydock.host import scale_limit
@@ -133,6 +134,7 @@ def connect_engine(
     }
     if any("rootless" in option for option in info.get("SecurityOptions") or ()):
         facts["rootless"] = "yes"
+        _check_owner(address)
     if info.get("OperatingSystem") == "Docker Desktop":
         facts["desktop"] = "yes"
     if os.environ.get("DRYDOCK_VIRTUAL"):  # set in the virtual machine
@@ -178,6 +180,16 @@ def _ask_engine(engine: Engine, command: str, timeout: float, version: str = "")
             if refusal:
                 raise UnfitEngineError(text.format(program, *refusal.groups())) from None
         raise
+
+
+def _check_owner(address: SplitResult) -> None:
+    """Refuse a rootless engine of another user: it can't read the folders that tests mount, which are the caller's."""
+    owner = Path(address.path).stat().st_uid if address.scheme == "unix" else os.getuid()
+    if owner != os.getuid():
+        raise UnfitEngineError(
+            f"it is rootless and belongs to another user (ID {owner}), so it can't read the folders that you mount. "
+            "Run the command as that user"
+        )
 
 
 def _is_this_machine(host: str, name: str) -> bool:

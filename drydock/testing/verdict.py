@@ -17,7 +17,7 @@ from drydock.model.conditions import engine_key, parse_version
 from drydock.testing.results import Result
 
 #: Lines of a difference in the verdict, and columns of each. The file has all of them.
-MAX_LINES, MAX_COLUMNS = 30, 160
+MAX_LINES, MAX_COLUMNS = {"transcript": 30, "claim": 8, "": 8}, 160
 #: The parts of an engine, by their facts.
 _PARTS = {
     "version": "",
@@ -113,7 +113,7 @@ def describe_run(results: Iterable[Result], differences: Differences) -> Iterato
         yield f"Unknown differences ({len(failed)}):"
     for result in failed:
         yield f"  {_name(result)}"
-        yield from _shorten(differences.causes.get(result.test, "its worker ended"))
+        yield from _shorten(differences.causes.get(result.test, "its worker ended"), MAX_LINES[result.kind])
     if not failed:
         yield "No unknown difference."
 
@@ -139,10 +139,12 @@ def _name(result: Result) -> str:
     return f"{result.unit}::{kind}{result.name}" if result.kind else result.test
 
 
-def _shorten(text: str) -> list[str]:
+def _shorten(text: str, most: int) -> list[str]:
+    """Return the first lines and, because an error ends a command's output, the last two."""
     lines = text.splitlines()
-    more = [f"    ... {len(lines) - MAX_LINES} more lines"] if len(lines) > MAX_LINES else []
-    return [f"    {line}"[:MAX_COLUMNS].rstrip() for line in lines[:MAX_LINES]] + more
+    if len(lines) > most:
+        lines = [*lines[: most - 3], f"... {len(lines) - most + 1} more lines", *lines[-2:]]
+    return [f"    {line}"[:MAX_COLUMNS].rstrip() for line in lines]
 
 
 def save_report(engine: Engine, lines: Sequence[str], differences: Differences) -> Path:
