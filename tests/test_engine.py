@@ -97,6 +97,23 @@ def test_only_start_takes_an_engine(capsys):
     assert capsys.readouterr().out == "drydock: no private engine runs\n"
 
 
+@pytest.mark.parametrize("private", [True, False])
+def test_status_shows_how_to_use_the_engine(monkeypatch, capsys, private):
+    """A shell that runs the lines of `status` has the engine's address, and for a private engine its client."""
+    facts = {"name": "Docker", "version": "28.5.2", "store": "containerd", "base_images": "official"}
+    client = {"DOCKER_HOST": "unix:///it's mine/docker.sock", "DOCKER_CONFIG": "/mine/client"}
+    engine = Engine(client, private, facts=facts)
+    monkeypatch.setattr("drydock.engine.__main__.find_engine", lambda: engine)
+
+    assert engine_main(["status"]) == 0
+    first, second, *lines = capsys.readouterr().out.splitlines()
+    assert first == f"drydock: {engine}"
+    assert second == "drydock: to use it in your shell:"
+    script = "\n".join([*lines, 'echo "$DOCKER_HOST" "$DOCKER_CONFIG" "$PATH"'])
+    done = subprocess.run(["/bin/sh", "-c", script], env={"PATH": "/bin"}, capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"unix:///it's mine/docker.sock {'/mine/client /mine/client:/bin' if private else ' /bin'}\n"
+
+
 def test_an_unknown_slug_is_answered_with_the_known_ones():
     """`nox -s examples -- slug` with a slug that is not there lists the known ones, before any engine is asked."""
     command = [sys.executable, "-m", "pytest", "--on-engine", "--example=hello-contaner", "-p", "no:cacheprovider"]

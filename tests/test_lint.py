@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+import re
+
 import pytest
 
 from drydock import ROOT
@@ -107,3 +110,15 @@ def test_a_fault_fails_the_session(repository, name, text, message, capfd):
 
     assert lint.main(repository) == 1
     assert message in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(("weekly", "status", "before"), [(False, 0, "notice: "), (True, 1, "")])
+def test_only_the_weekly_run_fails_for_an_old_row(repository, weekly, status, before, capfd):
+    """A row that was last checked more than 120 days ago is a notice, and a fault of the weekly run."""
+    file = repository / "docs/reference/versions.toml"
+    today = datetime.datetime.now(datetime.UTC).date()
+    dates = iter([datetime.date(2024, 1, 1)])
+    file.write_text(re.sub(r"checked = .*", lambda _: f"checked = {next(dates, today)}", file.read_text()))
+
+    assert lint.main(repository, weekly=weekly) == status
+    assert f"drydock: {before}docs/reference/versions.toml: debian:trixie-slim: last checked " in capfd.readouterr().out

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from nox import registry
 
 import noxfile
@@ -66,6 +67,15 @@ def test_ci_runs_sessions():
     workflow = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
 
     assert f"session: [{', '.join(noxfile.nox.options.sessions)}]" in workflow
+
+
+def test_only_the_weekly_run_fails_for_old_versions():
+    """One job asks lint to fail for versions that expired; it runs on schedule or by hand, never for a pull request."""
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    [job] = [job for job in workflow["jobs"].values() if "lint -- weekly" in str(job)]
+
+    assert job["if"] == "github.event_name == 'schedule' || github.event_name == 'workflow_dispatch'"
+    assert "versions" not in workflow["jobs"]["green"]["needs"]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,22 @@ def test_the_end_is_announced_before_it_comes(site, days, wrong, soon):
     assert tuple(map(len, found)) == (wrong, soon)
 
 
+@pytest.mark.parametrize(("days", "expired", "aging"), [(60, 0, 0), (61, 0, 1), (120, 0, 1), (121, 1, 0)])
+def test_rows_expire(days, expired, aging):
+    """A row is announced after 60 days without a check, and has expired after 120; the day itself still counts."""
+    checked = {"source": "https://example.org", "checked": TODAY}
+    old = {"source": "https://example.org/releases", "checked": TODAY - datetime.timedelta(days=days)}
+    listed = Versions((Base("debian:trixie-slim", "Debian 13", None, **checked),), (Program("Docker", "29", **old),))
+    found = versions.check_ages(listed, TODAY)
+
+    assert tuple(map(len, found)) == (expired, aging)
+    for message in [*found[0], *found[1]]:
+        assert message == (
+            f"docs/reference/versions.toml: Docker: last checked {days} days ago, on {old['checked']}. Compare the row "
+            "with https://example.org/releases, correct it, and set `checked` to the day on which you did"
+        )
+
+
 def test_an_image_that_is_not_listed_is_named_with_its_place(site):
     """An unknown image is reported with file and line, and similar names."""
     [wrong], soon = held(site, "# why\nFROM debian:trixie-slin AS build\n")

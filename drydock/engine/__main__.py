@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 
 from drydock.engine.choose import find_engine, get_engine
@@ -28,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.action == "status":
             return _show_status()
         if options.action == "start":
-            print_status(str(get_engine(options.engine or "", options.engine_programs)))
+            _show_engine(get_engine(options.engine or "", options.engine_programs))
         elif options.action == "stop":
             daemon.stop_engine()
         else:
@@ -41,8 +42,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _show_status() -> int:
     engine = find_engine()
-    print_status(str(engine) if isinstance(engine, Engine) else f"no engine answers ({engine})")
-    return 0 if isinstance(engine, Engine) else 1
+    if not isinstance(engine, Engine):
+        print_status(f"no engine answers ({engine})")
+        return 1
+    _show_engine(engine)
+    return 0
+
+
+def _show_engine(engine: Engine) -> None:
+    """Print the engine and the lines that point a shell's ``docker`` at it; a private one has a client, too."""
+    print_status(str(engine))
+    print_status("to use it in your shell:")
+    for variable in ("DOCKER_HOST", "DOCKER_CONFIG") if engine.private else ("DOCKER_HOST",):
+        print(f"export {variable}={shlex.quote(engine.client[variable])}")
+    if engine.private:
+        print('export PATH="$DOCKER_CONFIG:$PATH"', flush=True)
 
 
 if __name__ == "__main__":

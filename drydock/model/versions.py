@@ -20,6 +20,8 @@ from drydock.model.recipes import compose_images, dockerfile_images, is_compose_
 VERSIONS_FILE = "docs/reference/versions.toml"
 #: Days before the end of a base image's support in which it is announced.
 NOTICE_DAYS = 90
+#: Days after which a row must be compared with its source again: after the first a notice, after the second a fault.
+AGING_DAYS, EXPIRED_DAYS = 60, 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,19 @@ def load_versions(top: Path = ROOT) -> Versions:
     :raises MalformedError: it isn't TOML, or a row has other fields or types.
     """
     return store.load_toml(Versions, top / VERSIONS_FILE, VERSIONS_FILE)
+
+
+def check_ages(versions: Versions, today: datetime.date) -> tuple[list[str], list[str]]:
+    """Return the messages about the rows that expired, and about those that soon will."""
+    expired, aging = list[str](), list[str]()
+    for name, row in {**versions.bases, **{program.name: program for program in versions.program}}.items():
+        age = (today - row.checked).days
+        if age > AGING_DAYS:
+            (expired if age > EXPIRED_DAYS else aging).append(
+                f"{VERSIONS_FILE}: {name}: last checked {age} days ago, on {row.checked}. Compare the row with "
+                f"{row.source}, correct it, and set `checked` to the day on which you did"
+            )
+    return expired, aging
 
 
 def used_images(example: Example) -> Iterator[tuple[str, str]]:

@@ -84,8 +84,12 @@ def list_scripts(top: Path = ROOT) -> list[str]:
     return [str(path.relative_to(top)) for path in files if re.match(rb"#!.*\b(?:ba)?sh\s*\n", path.read_bytes())]
 
 
-def main(top: Path = ROOT) -> int:
-    """Print the faults of the repository `top`, and the versions whose support ends soon; return the exit status."""
+def main(top: Path = ROOT, *, weekly: bool = False) -> int:
+    """Print the faults of the repository `top`, and notices of versions that are old or end soon.
+
+    :param weekly: whether a version that nobody has checked for too long is a fault instead of a notice.
+    :return: the exit status.
+    """
     known = examples.load_examples(top)
     faults: list[str] = []
     try:
@@ -93,9 +97,11 @@ def main(top: Path = ROOT) -> int:
             for name, text in compose_files(example).items():
                 faults += check_compose(text, f"examples/{slug}/{name}")
         today = datetime.datetime.now(datetime.UTC).date()
-        ended, ending = versions.check_versions(versions.load_versions(top), known.values(), today)
-        faults += ended
-        for notice in ending:
+        listed = versions.load_versions(top)
+        ended, ending = versions.check_versions(listed, known.values(), today)
+        expired, aging = versions.check_ages(listed, today)
+        faults += [*ended, *(expired if weekly else [])]
+        for notice in [*ending, *aging, *([] if weekly else expired)]:
             print_status(f"notice: {notice}")
     except DrydockError as error:
         faults.append(str(error))
@@ -108,4 +114,4 @@ def main(top: Path = ROOT) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(weekly="--weekly" in sys.argv[1:]))
