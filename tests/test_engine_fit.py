@@ -67,16 +67,20 @@ def test_an_engine_that_fits(answers):
 def test_the_status_is_that_of_the_engine_asked_for(answers, monkeypatch, capsys):
     """With DOCKER_HOST, the status is that engine's, as for the tests; without it, that of a private one that runs."""
     facts = {"name": "Docker", "version": "28.5.2", "store": "overlay2", "base_images": "stand-ins"}
-    private = Engine({"DOCKER_HOST": "unix:///private"}, private=True, facts=facts)
+    client = {"DOCKER_HOST": "unix:///private", "DOCKER_CONFIG": "/client"}
+    private = Engine(client, private=True, facts=facts)
     monkeypatch.setattr(daemon, "running_engine", lambda: private)
 
     assert engine_main(["status"]) == 0
     monkeypatch.setenv("DOCKER_HOST", "unix:///mine.sock")
     assert engine_main(["status"]) == 0
-    assert capsys.readouterr().out == (
-        "drydock: Docker 28.5.2 (private, overlay2), base images: stand-ins\n"
-        "drydock: Docker 29.7.2 (your own, overlay2), base images: official\n"
-    )
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith(("drydock: Docker", "export DOCKER_HOST"))] == [
+        "drydock: Docker 28.5.2 (private, overlay2), base images: stand-ins",
+        "export DOCKER_HOST=unix:///private",
+        "drydock: Docker 29.7.2 (your own, overlay2), base images: official",
+        "export DOCKER_HOST=unix:///mine.sock",
+    ]
 
 
 def test_rootless_desktop_and_other_names_of_architectures(answers, monkeypatch):
