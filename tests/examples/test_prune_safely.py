@@ -62,8 +62,8 @@ def exists(docker, kind, key):
 # What each takes.
 
 
-def test_what_each_takes(docker, image, prune, alive, name, label, table):
-    """Each prune takes its own kind, and of it what nothing uses: without a name, or with --all whatever its name."""
+def test_what_each_takes(docker, image, untagged, prune, alive, name, label, table):
+    """Each prune removes unused objects of one kind; --all adds images with a tag and volumes with a name."""
     mine = ["--label", label]
     rows = {"running container": f"container {name('up')}", "ended container": f"container {name('ended')}"}
     used = image("used", "used")
@@ -76,8 +76,8 @@ def test_what_each_takes(docker, image, prune, alive, name, label, table):
     docker("run", *mine, *ended, used)
     rows |= {
         "image of a container": f"image {used}",
-        "image with a name": f"image {image('tagged', 'tagged')}",
-        "image that lost its name": f"image {lost(image)}",
+        "image with a tag": f"image {image('tagged', 'tagged')}",
+        "image without a tag": f"image {untagged('untagged')}",
         "network of a running container": f"network {name('busy')}",
         "network of an ended container": f"network {name('idle')}",
         "volume of a container": f"volume {name('used')}",
@@ -97,8 +97,8 @@ def test_what_each_takes(docker, image, prune, alive, name, label, table):
     for kind, option in columns:
         if option:
             # What the column before has taken, made anew.
-            anew = lost(image) if kind == "image" else docker("volume", "create", *mine).stdout.strip()
-            rows["image that lost its name" if kind == "image" else "volume without a name"] = f"{kind} {anew}"
+            anew = untagged("anew") if kind == "image" else docker("volume", "create", *mine).stdout.strip()
+            rows["image without a tag" if kind == "image" else "volume without a name"] = f"{kind} {anew}"
         before = alive()
         prune(kind, *([option] if option else []))
         gone = before - alive()
@@ -114,8 +114,8 @@ def test_what_each_takes(docker, image, prune, alive, name, label, table):
     )
 
     assert list(took.values()) == [
-        {"image that lost its name"},
-        {"image that lost its name", "image with a name"},
+        {"image without a tag"},
+        {"image without a tag", "image with a tag"},
         {"volume without a name"},
         {"volume without a name", "volume with a name"},
         {"network of an ended container"},
@@ -123,52 +123,81 @@ def test_what_each_takes(docker, image, prune, alive, name, label, table):
     ]
 
 
-def lost(image):
-    """Make an image that loses its name to another build, and return its ID."""
-    lost.drafts += 1
-    first = image("draft", f"draft {lost.drafts}")
-    lost.drafts += 1
-    image("draft", f"draft {lost.drafts}")
-    return first
+@pytest.fixture
+def untagged(docker, folder, label):
+    """Build an image without a tag, and return its ID: ``untagged("note")``."""
 
+    def call(note):
+        (folder / "note").write_text(f"{note}\n")
+        return docker("build", "--quiet", "--label", label, str(folder)).stdout.strip()
 
-lost.drafts = 0
+    return call
 
 
 # Images.
 
 
-def test_dangling(docker, image, prune, name):
-    """An image that lost its name to a newer build is what docker image prune removes; the newer one stays."""
-    old, new = image("a", "old"), image("a", "new")
-    said = prune("image")
+def test_rebuild_deletes_the_old_image(docker, image, name):
+    """A build that takes over an image's only tag deletes that image, even if a container uses it."""
+    old = image("a", "old")
+    docker("run", "--name", name("c"), old)
+    new = image("a", "new")
+    used = of(docker, name("c"), "{{.Image}}")
+    deleted = not exists(docker, "image", old)
+    docker("rm", name("c"))
 
-    assert f"deleted: {old}" in said
-    assert not exists(docker, "image", old)
+    assert used == old
+    assert deleted
     assert exists(docker, "image", new)
 
 
-def test_listed_with_all(docker, image, name, label):
-    """docker images --all lists an image that has lost its name, and --filter dangling=true lists no other."""
-    old, new = image("a", "old"), image("a", "new")
+def test_container_outlives_its_image(docker, image, name):
+    """A container whose image lost its tag to a rebuild still starts."""
+    image("a", "old")
+    docker("create", "--name", name("c"), name("a"))
+    image("a", "new")
+
+    assert docker("start", "--attach", name("c")).stdout == "old\n"
+
+
+def test_moved_tag_leaves_dangling(docker, image, name):
+    """An image whose only tag docker tag moves to another image stays, without a tag."""
+    old = image("a", "old")
+    image("b", "new")
+    docker("tag", name("b"), name("a"))
+
+    assert json.loads(of(docker, old, "{{json .RepoTags}}")) == []
+
+
+def test_dangling(image, untagged, prune, docker):
+    """docker image prune removes an image without a tag, and leaves one with a tag."""
+    without, tagged = untagged("without"), image("a", "tagged")
+    prune("image")
+
+    assert not exists(docker, "image", without)
+    assert exists(docker, "image", tagged)
+
+
+def test_listed_with_all(docker, image, untagged, label):
+    """docker images --all lists an image without a tag, and --filter dangling=true lists only that one."""
+    without, tagged = untagged("without"), image("a", "tagged")
     mine = ["images", "--all", "--no-trunc", "--filter", f"label={label}", "--format", "{{.ID}}"]
 
-    assert set(docker(*mine).stdout.split()) == {old, new}
-    assert docker(*mine, "--filter", "dangling=true").stdout.split() == [old]
+    assert set(docker(*mine).stdout.split()) == {without, tagged}
+    assert docker(*mine, "--filter", "dangling=true").stdout.split() == [without]
 
 
-def test_dangling_in_use(docker, image, prune, name):
-    """An image without a name stays as long as a container is of it, even an ended one."""
-    old = image("a", "old")
-    docker("run", "--name", name("c"), old)
-    image("a", "new")
+def test_dangling_in_use(docker, untagged, prune, name):
+    """docker image prune spares an image without a tag while a container uses it, even a stopped one."""
+    without = untagged("without")
+    docker("run", "--name", name("c"), without)
     prune("image")
-    kept = exists(docker, "image", old)
+    spared = exists(docker, "image", without)
     docker("rm", name("c"))
     prune("image")
 
-    assert kept
-    assert not exists(docker, "image", old)
+    assert spared
+    assert not exists(docker, "image", without)
 
 
 def test_untagged_only(docker, image, name):
@@ -196,14 +225,14 @@ def test_in_use(docker, image, name, only_docker):
 
 
 def test_cache_stays(docker, image, prune, name, folder, label):
-    """docker image prune leaves the build cache: what it removed is built again without running a step."""
+    """docker image prune leaves the build cache: a rebuild of the removed image takes the COPY step from the cache."""
     image("a", f"cached {name('x')}")
     prune("image", "--all")
     gone = not exists(docker, "image", name("a"))
     built = docker("build", "--progress=plain", "--label", label, "--tag", name("a"), str(folder))
 
     assert gone
-    assert "CACHED" in built.stderr + built.stdout
+    assert re.search(r"^(#\d+) \[2/2\] COPY note /note\n\1 CACHED$", built.stderr + built.stdout, re.MULTILINE)
 
 
 # Containers, and what they leave.
