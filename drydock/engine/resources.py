@@ -168,18 +168,16 @@ def dangling_volumes(engine: Engine) -> set[str]:
         return {volume["Name"] for volume in volumes if re.fullmatch(r"[0-9a-f]{64}", volume["Name"])}
 
 
-def prune_images(engine: Engine, **filters: str) -> int:
-    """Remove the dangling images that no container uses, and return how many. The build cache stays.
+def prune_images(engine: Engine, **filters: str) -> None:
+    """Remove the dangling images that no container uses. The build cache stays.
 
     Does nothing on Podman, where dangling images are the build cache.
 
     :param filters: more filters of the engine, as ``label="key=value"``.
     """
-    if engine.facts["name"] == "Podman":
-        return 0
-    with contextlib.closing(api_client(engine)) as client:
-        pruned = client.prune_images(filters={"dangling": True, **filters})["ImagesDeleted"] or ()
-        return sum("Deleted" in entry for entry in pruned)
+    if engine.facts["name"] != "Podman":
+        with contextlib.closing(api_client(engine)) as client:
+            client.prune_images(filters={"dangling": True, **filters})
 
 
 def is_disk_full(engine: Engine) -> bool:

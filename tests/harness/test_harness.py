@@ -185,11 +185,11 @@ def test_an_image_that_lost_its_tag_is_pruned(engine, slug):
         ids.append(engine.run("image", "inspect", "--format", "{{.Id}}", f"{tag}:{text}").stdout.strip())
     # Not a rebuild for the same tag: on the containerd image store it deletes the first image.
     engine.run("tag", f"{tag}:two", f"{tag}:one")
-    gone = resources.prune_images(engine, label=f"pruned={tag}")
+    resources.prune_images(engine, label=f"pruned={tag}")
     left = [engine.run("image", "inspect", each, check=False).returncode == 0 for each in ids]
     engine.run("image", "rm", "--force", *(each for each, there in zip(ids, left, strict=True) if there))
 
-    assert (gone, left) == ((0, [True, True]) if engine.facts["name"] == "Podman" else (1, [False, True]))
+    assert left == [engine.facts["name"] == "Podman", True]
 
 
 def test_another_run_that_lives_is_seen(tmp_path):
