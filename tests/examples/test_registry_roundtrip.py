@@ -239,7 +239,7 @@ def test_manifest_lists_the_parts(push, manifests, registry, repository):
 
 
 def test_what_an_image_id_is(push, manifests, image, image_id, engine):
-    """An image ID is the digest of the settings in the older image store, and that of the manifest in the newer one."""
+    """An image ID is the digest that a push prints on the containerd image store, and the config's on overlay2."""
     pushed = push(1, "1.0")
     settings = manifests("1.0").data["config"]["digest"]
 
@@ -393,6 +393,32 @@ def test_index(docker, folder, manifests, image, tmp_path):
     assert (tmp_path / "content.txt").read_bytes() == (folder / "content.txt").read_bytes()
 
 
+def test_build_pushes_an_index(docker, folder, manifests, image):
+    """A build without further options pushes an index, which lists the image's manifest and that of an attestation."""
+    docker("build", "--tag", f"{image}:1.0", str(folder))
+    docker("push", f"{image}:1.0")
+    answer = manifests("1.0")
+    own, attestation = answer.data["manifests"]
+
+    assert answer.headers["content-type"] == OCI_INDEX
+    assert own["platform"]["os"] == "linux"
+    assert attestation["platform"] == {"architecture": "unknown", "os": "unknown"}
+    assert attestation["annotations"]["vnd.docker.reference.digest"] == own["digest"]
+    assert attestation["annotations"]["vnd.docker.reference.type"] == "attestation-manifest"
+
+
+def test_deleted_index_leaves_manifests(docker, push, manifests, image):
+    """A registry that deletes an index still has the manifest that it lists."""
+    listed = push(1, "1.0")
+    docker("buildx", "imagetools", "create", "--tag", f"{image}:index", f"{image}:1.0")
+    index = manifests("index")
+    deleted = manifests(index.digest, "DELETE").status
+
+    assert [each["digest"] for each in index.data["manifests"]] == [listed]
+    assert (deleted, manifests(index.digest).status) == (202, 404)
+    assert manifests(listed).status == 200
+
+
 # What is left behind.
 
 
@@ -434,7 +460,7 @@ def only_here(docker, folder, image, manifests):
 def collect(docker, open_registry):
     """Run the registry's garbage collection."""
     command = [*open_registry[0], "exec", "-T", "local", "registry", "garbage-collect"]
-    return lambda: docker(*command, "/etc/docker/registry/config.yml")
+    return lambda: docker(*command, "/etc/distribution/config.yml")
 
 
 def test_collecting_garbage(only_here, collect, manifests, on_disk):
@@ -533,8 +559,8 @@ def test_only_bcrypt(login):
     assert "401 Unauthorized" in login("old").stderr
 
 
-def test_delete_has_to_be_allowed(locked, docker_only, contents, docker, login, tmp_path):
-    """A registry deletes nothing unless its settings allow it: it answers with the status 405."""
+def test_delete_can_be_forbidden(locked, docker_only, contents, docker, login, tmp_path):
+    """With REGISTRY_STORAGE_DELETE_ENABLED=false a registry answers a request to delete with the status 405."""
     login("ahoy")
     docker("tag", contents(1), f"{locked}/app:1.0")
     docker("--config", str(tmp_path), "push", f"{locked}/app:1.0")
