@@ -15,6 +15,11 @@ The format, in whole::
 An output line that would read as something else (it begins with ``$ ``, ``> ``, ``#% ``, ``[exit ``, ``\`` or is
 ``...``) is written with a leading ``\``; so is a placeholder that the command printed, ``\<id>`` or ``\[..]``.
 
+Compose's progress lines (`` Container NAME STATE``, and the same for networks, volumes, images, and services) differ
+from version to version. So runs of blanks in them compare as one, a line that comes again needs no second line here,
+and `` Image NAME Building`` or ``Built`` and `` Container NAME-run-ID Creating`` or ``Created`` count only if the step
+has such a line.
+
 A step that is expected and a step that was observed are one type, so parsing, matching, comparing, merging and
 rendering are functions over it.
 """
@@ -62,6 +67,9 @@ _STATUS = re.compile(r"\[exit ([0-9]{1,3})\]")
 _SECONDS = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)s")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _NEEDS = ("docker-hub", "docker-28", "containerd-store", "overlay2-store", "swarm", "amd64")
+_PROGRESS = re.compile(r" (?:Container|Network|Volume|Image|Service|Config|Secret) .+")
+#: Progress that Compose 5 prints, and older versions don't.
+_CHATTER = re.compile(r" Image \S+ (?:Building|Built)| Container (?=\S*-run-)\S+ (?:Creating|Created)")
 _ESCAPED = ("$ ", "> ", "#% ", "[exit ", "\\")
 
 
@@ -269,6 +277,36 @@ def step_matches(expected: Step, observed: Step) -> bool:
 
 
 def lines_match(expected: Sequence[str], observed: Sequence[str]) -> bool:
+    """Return whether the patterns `expected` match `observed`; repeats of Compose's progress don't count."""
+    wanted, got = _trim_progress(expected, observed)
+    if _patterns_match(wanted, got):
+        return True
+    return _patterns_match(_drop_repeats(wanted), _drop_repeats(got))
+
+
+def _trim_progress(expected: Sequence[str], observed: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return both with single blanks in progress lines; without `observed` chatter if `expected` has none."""
+    wanted, got = [_trim_line(line) for line in expected], [_trim_line(line) for line in observed]
+    if any(_CHATTER.fullmatch(line) for line in wanted):
+        return wanted, got
+    return wanted, [line for line in got if not _CHATTER.fullmatch(line)]
+
+
+def _trim_line(line: str) -> str:
+    return re.sub(" {2,}", " ", line).rstrip(" ") if _PROGRESS.fullmatch(line) else line
+
+
+def _drop_repeats(lines: Sequence[str]) -> list[str]:
+    """Drop progress lines that came before. A pattern isn't dropped: it can stand for another line each time."""
+    first = {line: index for index, line in reversed([*enumerate(lines)])}
+    return [line for index, line in enumerate(lines) if first[line] == index or not _is_plain_progress(line)]
+
+
+def _is_plain_progress(line: str) -> bool:
+    return bool(_PROGRESS.fullmatch(line)) and not _TOKEN.search(line) and not _ELISION.search(line)
+
+
+def _patterns_match(expected: Sequence[str], observed: Sequence[str]) -> bool:
     """Return whether the patterns `expected` match all lines `observed`.
 
     Blocks between ``...`` are searched from the left, without backtracking: with these wildcards, the leftmost match of
@@ -346,6 +384,7 @@ def _output_differences(wanted: Sequence[str], got: Sequence[str]) -> list[str]:
     # Line by line, an elision may be given fewer lines than it has to take for all of them to match.
     if lines_match(wanted, got):
         return [f"  {line}" for line in wanted]
+    wanted, got = map(_drop_repeats, _trim_progress(wanted, got))
     lines: list[str] = []
     at_wanted = at_got = 0
     for in_wanted, in_got in [*_matching_pairs(wanted, got), (len(wanted), len(got))]:
@@ -384,6 +423,7 @@ def merge_lines(expected: Sequence[str], observed: Sequence[str]) -> list[str]:
     """Return `observed` as a transcript writes it, keeping each pattern of `expected` that still matches."""
     if lines_match(expected, observed):
         return list(expected)
+    expected, observed = map(_drop_repeats, _trim_progress(expected, observed))
     merged: list[str] = []
     at_expected = at_observed = 0
     for in_expected, in_observed in [*_matching_pairs(expected, observed), (len(expected), len(observed))]:

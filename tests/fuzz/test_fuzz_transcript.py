@@ -27,6 +27,7 @@ from drydock.site.blocks.code import shown_lines
 
 #: What means something in a transcript.
 SIGNS = [
+    *(" Container a ", " Container a  ", " Image a Built", " Container a-run-1 Created", " Image a Building "),
     "$ ",
     "> ",
     "#% ",
