@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 
 import pytest
+from bs4 import BeautifulSoup
 
 from drydock.errors import MalformedError
-from drydock.model import example as examples, recipes, versions
+from drydock.model import evidence, example as examples, recipes, versions
 from drydock.model.versions import Base, Program, Versions
 
 TODAY = datetime.date(2026, 11, 21)
@@ -144,6 +146,7 @@ def test_all_examples_use_what_is_listed():
         ("base = []\nprogram = []\n", "at least one .* and one"),
         (GOOD.replace("2028-08-09", '"soon"'), r"base\[0\].ends is 'soon', not date or null"),
         (GOOD.replace("redis:8", "debian:trixie-slim"), "debian:trixie-slim is listed twice"),
+        (GOOD + 2 * '[[engine]]\nkey = "a"\norigin = "b"\nrole = "c"\n', "a is listed twice"),
         (GOOD.replace("https://example.org/redis", "javascript:x"), r"base\[1\]: the source 'javascript:x' is not an"),
         (GOOD.replace("https://example.org/docker", "http://x"), r"program\[0\]: the source 'http://x' is not an"),
     ],
@@ -171,3 +174,38 @@ def test_page(site):
     assert 'href="examples/greeting.html"' in html
     assert "no example yet" in html
     assert "29.7.2" in html
+
+
+def test_engines(site):
+    """An engine has the facts of its newest current run; one without a run has none; an unlisted one is shown, too."""
+    listed = """
+[[engine]]
+key = "docker-29.7-containerd"
+origin = "a `FOLDER`"
+role = "new"
+
+[[engine]]
+key = "docker-26.1"
+origin = "Debian"
+role = "old"
+"""
+    site.write(versions.VERSIONS_FILE, GOOD + listed)
+    site.record("greeting")
+    recorded = evidence.load_evidence("greeting", site.top)
+    run = recorded.runs[evidence.DEFAULT_ENGINE]
+    facts = {**run.engine, "version": "29.7.2", "store": "containerd", "compose": "5.6.1", "buildx": "0.36.1"}
+    runs = {
+        "docker-26.1": dataclasses.replace(run, digest="0" * 64),
+        "docker-29.7-containerd": dataclasses.replace(run, engine={**facts, "cgroup": "2"}, date="2026-11-28"),
+        "docker-30.0": dataclasses.replace(run, engine={**run.engine, "version": "30.0.0"}),
+    }
+    evidence.save_evidence(dataclasses.replace(recorded, runs=runs), site.top)
+    site.page("shown", ":::{versions} engines\n:::\n\n:::{example} greeting/Dockerfile\n:::")
+    table = BeautifulSoup(site.build().text("shown.html"), "html.parser").table
+    rows = [[cell.get_text() for cell in row.find_all("td")] for row in table.tbody.find_all("tr")]
+
+    assert rows[:2] == [
+        ["Docker 29.7.2 (containerd store)", "5.6.1; 0.36.1", "2", "1 of 1; 2026-11-28", "a FOLDER", "new"],
+        ["docker-26.1", "", "", "0 of 1", "Debian", "old"],
+    ]
+    assert [rows[2][0], rows[2][4], len(rows)] == ["Docker 30.0.0", "not started by Drydock", 3]

@@ -64,16 +64,35 @@ class Program(_Sourced):
 
 
 @dataclass(frozen=True)
+class EngineSource:
+    """Where an engine comes from, and why the examples run on it.
+
+    :ivar key: that of its evidence, which has its versions.
+    """
+
+    key: str
+    origin: str
+    role: str
+
+
+@dataclass(frozen=True)
 class Versions:
     """The content of the file, with the names of its tables."""
 
     base: tuple[Base, ...]
     program: tuple[Program, ...]
+    engine: tuple[EngineSource, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.base or not self.program:
             raise ValueError("there has to be at least one [[base]] and one [[program]]")
-        names = Counter([*(base.image for base in self.base), *(program.name for program in self.program)])
+        names = Counter(
+            [
+                *(base.image for base in self.base),
+                *(row.name for row in self.program),
+                *(row.key for row in self.engine),
+            ]
+        )
         name, count = names.most_common(1)[0]
         if count > 1:
             raise ValueError(f"{name} is listed twice")
