@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -76,6 +77,37 @@ def test_it_runs_once_at_a_time(computer):
         with pytest.raises(EngineError, match="runs already"):
             machine.run_tests([])
         other.communicate("\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "started", "tests"),
+    [
+        ([], ["--engine=docker-28.5-containerd"], [f"--example={slug}" for slug in machine.EXAMPLES]),
+        (["--engine=docker-26.1", "--example=web"], ["--engine=docker-26.1"], ["--example=web"]),
+        (["--engine-programs=.", "--example=web", "-x"], [f"--engine-programs={Path.cwd()}"], ["--example=web", "-x"]),
+    ],
+)
+def test_the_arguments_choose_engine_and_tests(computer, monkeypatch, arguments, started, tests):
+    """The engine is the one that is named, else the default; without an example, those about cgroups are tested."""
+    calls = []
+    monkeypatch.setattr(machine, "_ensure_disk", lambda *chosen: calls.append(chosen) or Path("disk.img"))
+    monkeypatch.setattr(machine, "_boot_machine", lambda disk, shares, words: calls.append((shares, words)) or 0)
+
+    assert machine.run_tests(arguments) == 0
+    shares, words = calls[1]
+    assert words == ["--on-engine", *started, *tests, "tests/examples"]
+    assert shares == ([ROOT, Path.cwd()] if "programs" in started[0] else [ROOT])
+
+
+def test_given_paths_replace_the_examples_tests(computer, monkeypatch):
+    """A file or a test among the arguments is run instead of all tests of the examples."""
+    monkeypatch.setattr(machine, "_ensure_disk", lambda *chosen: Path("disk.img"))
+    words = []
+    monkeypatch.setattr(machine, "_boot_machine", lambda disk, shares, arguments: words.extend(arguments) or 0)
+    machine.run_tests(["--example=web", "tests/test_host.py::test_a"])
+
+    assert words[-1] == "tests/test_host.py::test_a"
+    assert "tests/examples" not in words
 
 
 @pytest.fixture(name="boot")

@@ -88,7 +88,7 @@ def run_tests(arguments: Sequence[str]) -> int:
     :param arguments: ``--engine`` and ``--engine-programs`` choose the private engine in the machine.
     :raises EngineError: the machine can't start, doesn't boot, or ends without a result.
     """
-    parser = argparse.ArgumentParser(add_help=False)
+    parser = argparse.ArgumentParser("the virtual machine", add_help=False, allow_abbrev=False)
     parser.add_argument("--engine", choices=tuple(ENGINE_SPECS))
     parser.add_argument("--engine-programs")
     options, others = parser.parse_known_args(arguments)
@@ -101,6 +101,8 @@ def run_tests(arguments: Sequence[str]) -> int:
         shares, name = [ROOT, Path(programs)], ""
     if not any(argument.startswith("--example") for argument in others):
         others += [f"--example={slug}" for slug in EXAMPLES]
+    if not any((ROOT / argument.partition("::")[0]).exists() for argument in others):
+        others.append("tests/examples")  # those of the harness would only prove the same again, slowly
     with host.file_lock(_machine_folder() / "lock", wait=False) as held:
         if not held:
             raise EngineError("the virtual machine runs already; wait until it has ended")
