@@ -67,9 +67,14 @@ run_init_files() {
     for file in /docker-entrypoint-initdb.d/*; do
         case $file in
         *.sh)
-            printf '%s: running %s\n' "$0" "$file"
-            # shellcheck disable=SC1090  # the user's own file
-            if [ -x "$file" ]; then "$file"; else . "$file"; fi
+            if [ -x "$file" ]; then
+                printf '%s: running %s\n' "$0" "$file"
+                "$file"
+            else
+                printf '%s: sourcing %s\n' "$0" "$file"
+                # shellcheck disable=SC1090  # the user's own file
+                . "$file"
+            fi
             ;;
         *.sql) printf '%s: running %s\n' "$0" "$file"; run_sql "$POSTGRES_DB" -f "$file" ;;
         *.sql.gz) printf '%s: running %s\n' "$0" "$file"; gunzip -c "$file" | run_sql "$POSTGRES_DB" ;;

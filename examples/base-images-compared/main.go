@@ -74,9 +74,10 @@ func first(paths ...string) string {
 // packages counts what dpkg or apk has installed.
 func packages() int {
 	debian, _ := os.ReadFile("/var/lib/dpkg/status")
-	parts, _ := filepath.Glob("/var/lib/dpkg/status.d/*[!5sums]")
+	parts, _ := filepath.Glob("/var/lib/dpkg/status.d/*")
+	sums, _ := filepath.Glob("/var/lib/dpkg/status.d/*.md5sums")
 	alpine, _ := os.ReadFile("/lib/apk/db/installed")
-	return bytes.Count(debian, []byte("\nStatus: install ok installed\n")) + len(parts) +
+	return bytes.Count(debian, []byte("\nStatus: install ok installed\n")) + len(parts) - len(sums) +
 		bytes.Count(alpine, []byte("P:"))
 }
 

@@ -101,14 +101,31 @@ def test_busybox_has_a_shell_and_no_packages(survey):
 
 
 def test_language_images_are_debian(survey):
-    """The slim images of languages are Debian slim and more: they have all of its packages, and its package manager."""
+    """The images of the languages are Debian 12 or 13, with its package manager and as many packages as Debian slim."""
     debian = survey(DEBIAN)
 
     for base in BASES[4:]:
         found = survey(base)
-        assert found["system"] == debian["system"]
+        assert re.fullmatch(r"Debian GNU/Linux 1[23] \(\w+\)", found["system"])
         assert found["package manager"] == debian["package manager"] == "/usr/bin/apt"
         assert int(found["packages"]) >= int(debian["packages"])
+
+
+def test_node_is_on_the_release_before(survey):
+    """node:24-slim is Debian 12, while debian:trixie-slim and python:3.13-slim are Debian 13."""
+    systems = [survey(base)["system"] for base in ("node:24-slim", DEBIAN, "python:3.13-slim")]
+
+    assert [re.findall(r"\d+", system) for system in systems] == [["12"], ["13"], ["13"]]
+
+
+def test_distroless_lists_its_packages(survey, docker, build, name):
+    """distroless has no dpkg, but lists the Debian packages that its files are from, tzdata among them."""
+    image = build("Dockerfile", "--build-arg", f"BASE={DISTROLESS}", timeout=600)
+    docker("create", "--name", name("listed"), image)
+    listed = docker("cp", f"{name('listed')}:/var/lib/dpkg/status.d/tzdata", "-").stdout
+
+    assert int(survey(DISTROLESS)["packages"]) >= 3
+    assert "Package: tzdata\n" in listed
 
 
 def test_sizes(survey, measure):

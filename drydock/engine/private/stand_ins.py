@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import http.client
 import json
 import platform
 import re
@@ -22,6 +21,7 @@ from typing import Any
 
 from drydock import ROOT, store
 from drydock.engine.client import STAND_IN_LABEL, Engine
+from drydock.engine.private import indexes
 from drydock.errors import EngineError, MalformedError
 from drydock.host import print_status
 
@@ -30,11 +30,6 @@ RECIPE = ROOT / "base-images"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 #: Lines of a failed command's output in its error.
 TAIL_LINES = 25
-#: Accepted manifest types. Without them a registry converts the manifest, which changes its digest.
-MANIFESTS = (
-    "application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json, "
-    "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
-)
 
 
 @dataclass(frozen=True)
@@ -118,6 +113,8 @@ def ensure_stand_ins(engine: Engine, storage: Path) -> None:
     stamp = storage / "stand-ins.json"
     if not _is_complete(engine.mirror, stamp, recipe):
         _build_stand_ins(engine, recipe, storage)
+        for image in list_stand_ins():
+            indexes.push_index(engine.mirror, *image.mirror_name.rpartition(":")[::2])
         _retag_images(engine)
         digests = {image.reference: _manifest_digest(engine.mirror, image) for image in list_stand_ins()}
         _write_stamp(stamp, recipe, digests)
@@ -145,19 +142,11 @@ def _write_stamp(stamp: Path, recipe: str, digests: Mapping[str, str]) -> None:
 def _manifest_digest(mirror: str, stand_in: StandIn) -> str:
     """Return the digest of the stand-in's manifest in the registry, or "" if it isn't there."""
     name, _, tag = stand_in.mirror_name.rpartition(":")
-    connection = http.client.HTTPConnection(mirror, timeout=10)
-    try:
-        connection.request("HEAD", f"/v2/{name}/manifests/{tag}", headers={"Accept": MANIFESTS})
-        answer = connection.getresponse()
-        return answer.getheader("Docker-Content-Digest", "") if answer.status == 200 else ""
-    except (OSError, http.client.HTTPException) as error:
-        raise EngineError(f"the local registry at {mirror} doesn't answer: {error}") from error
-    finally:
-        connection.close()
+    return indexes.find_digest(mirror, name, tag)
 
 
 def _build_stand_ins(engine: Engine, recipe: str, storage: Path) -> None:
-    """Make Debian's root file system, build the stand-ins on it, and push them."""
+    """Make Debian's root file systems, build the stand-ins on them, and push these."""
     settings = {"MIRROR": engine.mirror, "RECIPE": recipe, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
     env = {**engine.environment, **settings}
     if not shutil.which("mmdebstrap", path=env.get("PATH")):
@@ -165,7 +154,7 @@ def _build_stand_ins(engine: Engine, recipe: str, storage: Path) -> None:
     if not AUTHORITIES.exists():
         raise EngineError(f"there is no {AUTHORITIES}: install ca-certificates")
     with _build_folder(storage) as folder:
-        print_status("building the stand-ins: root file system of debian:trixie-slim from Debian's packages")
+        print_status("building the stand-ins: root file systems of Debian 13 and 12 from Debian's packages")
         packages = sorted({image.package for image in list_stand_ins()} - {"", "debian"})
         _run_command(["sh", "rootfs.sh", ".", *packages], env, folder)
         _write_versions(folder)
