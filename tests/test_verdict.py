@@ -57,7 +57,7 @@ def test_a_long_difference_is_cut(kind):
     text = "\n".join(str(number) for number in range(most + 5))
     lines = list(verdict.describe_run([failed], Differences({failed.test: text}, {failed.test: text})))
 
-    assert lines[:2] == [f"0 of 1 {kind}s hold on this engine.", "Unknown differences (1):"]
+    assert lines[:2] == [f"0 of 1 {kind}s that ran hold on this engine.", "Unknown differences (1):"]
     assert lines[3:5] == ["    0", "    1"]
     assert lines[-4:] == [f"    {most - 4}", "    ... 6 more lines", f"    {most + 3}", f"    {most + 4}"]
     assert len(lines) == 3 + most

@@ -102,9 +102,10 @@ def _describe_part(facts: Mapping[str, str], part: str, others: Sequence[Mapping
 def describe_run(results: Iterable[Result], differences: Differences) -> Iterator[str]:
     """Yield the lines of the verdict."""
     results = sorted(results, key=lambda result: (result.unit, result.test))
-    outcomes = {kind: [r.outcome for r in results if r.kind == kind] for kind in ("claim", "transcript")}
+    ran = [result for result in results if result.expected or result.outcome != "skipped"]
+    outcomes = {kind: [r.outcome for r in ran if r.kind == kind] for kind in ("claim", "transcript")}
     shares = [f"{some.count('passed')} of {len(some)} {kind}s" for kind, some in outcomes.items() if some]
-    yield f"{' and '.join(shares)} hold on this engine." if shares else "No claim and no transcript ran."
+    yield f"{' and '.join(shares)} that ran hold on this engine." if shares else "No claim and no transcript ran."
     yield from _by_reason("Known differences", [r for r in results if r.expected and r.outcome == "skipped"])
     yield from _by_reason("Known differences that don't show here", [r for r in results if _unexpected(r)])
     yield from _by_reason("Not tested", [r for r in results if r.outcome == "skipped" and not r.expected])
