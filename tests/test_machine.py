@@ -60,6 +60,18 @@ def test_what_is_missing_is_said(computer, monkeypatch, capsys, module, name, va
     assert capsys.readouterr().out.startswith("drydock: the virtual machine can't start: ")
 
 
+def test_a_disk_that_is_there_needs_no_space(computer, monkeypatch):
+    """The space is needed for a new disk only. An initrd alone is no disk."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2**30))
+    folder = host.cache_folder() / "machine"
+    folder.mkdir(parents=True)
+    (folder / "initrd.img").touch()
+    assert "1.0 GiB are free" in machine.why_unavailable()
+
+    (folder / "0123456789ab.disk").touch()
+    assert machine.why_unavailable() == ""
+
+
 def test_it_runs_once_at_a_time(computer):
     """A second run doesn't touch the disk of the first."""
     folder = host.cache_folder() / "machine"

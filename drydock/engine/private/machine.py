@@ -77,7 +77,7 @@ def why_unavailable() -> str:
         return f"it needs {MEMORY} GiB of memory, and {memory:.1f} GiB are available; end other programs"
     folder = next(path for path in _machine_folder().parents if path.exists())
     free = shutil.disk_usage(folder).free / 2**30
-    if free < USED and not list(_machine_folder().glob("*.img")):
+    if free < USED and not list(_machine_folder().glob("*.disk")):
         return f"it needs {USED} GiB of disk, and {free:.1f} GiB are free at {folder}; free some, or set XDG_CACHE_HOME"
     return ""
 
@@ -120,10 +120,10 @@ def _ensure_disk(name: str, programs: str) -> Path:
     spec = find_spec(name, programs)
     recipe = f"{spec} {PACKAGES} {UNIT} {SETUP} {stand_ins.recipe_digest()}".encode()
     digest = hashlib.sha256(recipe + (ROOT / "requirements.txt").read_bytes())
-    disk = _machine_folder() / f"{digest.hexdigest()[:12]}.img"
+    disk = _machine_folder() / f"{digest.hexdigest()[:12]}.disk"
     if disk.exists():
         return disk
-    for old in _machine_folder().glob("*.img"):
+    for old in _machine_folder().glob("*.disk"):
         old.unlink()
     engine = daemon.start_engine(name, programs)
     data = engine.run("info", "--format", "{{.DockerRootDir}}").stdout.strip()
@@ -142,6 +142,7 @@ def _ensure_disk(name: str, programs: str) -> Path:
         Path(f"{disk}.new").rename(disk)
     finally:
         shutil.rmtree(root, ignore_errors=True)
+        Path(f"{disk}.new").unlink(missing_ok=True)
     return disk
 
 
