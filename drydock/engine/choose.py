@@ -58,6 +58,10 @@ def find_engine() -> Engine | str:
     wanted = os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT")
     if running is not None and wanted in (None, running.client["DOCKER_HOST"]):
         return running
+    return _find_own_engine()
+
+
+def _find_own_engine() -> Engine | str:
     config = os.environ.get("DOCKER_CONFIG", str(Path.home() / ".docker"))
     client = {"PATH": os.environ.get("PATH", os.defpath), "DOCKER_CONFIG": config}
     client |= {k: os.environ[k] for k in os.environ if k.startswith("DOCKER_") and k != "DOCKER_CONFIG"}
@@ -71,10 +75,19 @@ def find_engine() -> Engine | str:
     except UnfitEngineError as error:
         raise UnfitEngineError(f"The examples can't run on the engine of {address}: {error}.") from None
     except EngineError as error:
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        stopped = "desktop" in f"{address} {client.get('DOCKER_HOST', '')}".lower() and "onnect" in str(error)
-        hint = "; start Docker Desktop, and wait until it is running" if stopped else ""
-        return f"{address or 'docker'}: {lines[-1] if lines else 'no answer'}{hint}"
+        reason = _explain_silence(str(error), f"{address} {client.get('DOCKER_HOST', '')}")
+        return f"{address or 'docker'}: {reason}"
+
+
+def _explain_silence(message: str, address: str) -> str:
+    """Return the last line of a client's message about an engine that doesn't answer, with the way out if there is one.
+
+    :param address: the engine's context and address.
+    """
+    lines = [line for line in message.splitlines() if line.strip()]
+    stopped = "desktop" in address.lower() and "onnect" in message
+    hint = "; start Docker Desktop, and wait until it is running" if stopped else ""
+    return f"{lines[-1] if lines else 'no answer'}{hint}"
 
 
 def _read_context(client: Mapping[str, str]) -> tuple[str, dict[str, str]]:

@@ -131,16 +131,22 @@ def connect_engine(
         "buildx": _plugin_version(engine, "buildx"),
         "base_images": "stand-ins" if mirror or _has_stand_ins(engine) else "official",
         "id": info["ID"],
+        **dict.fromkeys(_list_traits(info), "yes"),
     }
-    if any("rootless" in option for option in info.get("SecurityOptions") or ()):
-        facts["rootless"] = "yes"
+    if "rootless" in facts:
         _check_owner(address)
-    if info.get("OperatingSystem") == "Docker Desktop":
-        facts["desktop"] = "yes"
-    if os.environ.get("DRYDOCK_VIRTUAL"):  # set in the virtual machine
-        facts["virtual"] = "yes"
     _ask_engine(engine, "compose", timeout, facts["compose"])
     return Engine(client, private, mirror, facts)
+
+
+def _list_traits(info: Mapping[str, Any]) -> list[str]:
+    """Return the names of the facts that most engines don't have."""
+    traits = {
+        "rootless": any("rootless" in option for option in info.get("SecurityOptions") or ()),
+        "desktop": info.get("OperatingSystem") == "Docker Desktop",
+        "virtual": bool(os.environ.get("DRYDOCK_VIRTUAL")),  # set in the virtual machine
+    }
+    return [name for name, present in traits.items() if present]
 
 
 #: What a command asks the engine, so that its refusal shows.

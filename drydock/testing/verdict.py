@@ -102,21 +102,25 @@ def _describe_part(facts: Mapping[str, str], part: str, others: Sequence[Mapping
 def describe_run(results: Iterable[Result], differences: Differences) -> Iterator[str]:
     """Yield the lines of the verdict."""
     results = sorted(results, key=lambda result: (result.unit, result.test))
-    ran = [result for result in results if result.expected or result.outcome != "skipped"]
-    outcomes = {kind: [r.outcome for r in ran if r.kind == kind] for kind in ("claim", "transcript")}
-    shares = [f"{some.count('passed')} of {len(some)} {kind}s" for kind, some in outcomes.items() if some]
-    yield f"{' and '.join(shares)} that ran hold on this engine." if shares else "No claim and no transcript ran."
+    yield _describe_share([result for result in results if result.expected or result.outcome != "skipped"])
     yield from _by_reason("Known differences", [r for r in results if r.expected and r.outcome == "skipped"])
     yield from _by_reason("Known differences that don't show here", [r for r in results if _unexpected(r)])
     yield from _by_reason("Not tested", [r for r in results if r.outcome == "skipped" and not r.expected])
-    failed = [result for result in results if result.outcome == "failed"]
-    if failed:
-        yield f"Unknown differences ({len(failed)}):"
+    yield from _describe_failures([result for result in results if result.outcome == "failed"], differences)
+
+
+def _describe_share(ran: Sequence[Result]) -> str:
+    """Return how many of the claims and transcripts that ran hold."""
+    outcomes = {kind: [result.outcome for result in ran if result.kind == kind] for kind in ("claim", "transcript")}
+    shares = [f"{some.count('passed')} of {len(some)} {kind}s" for kind, some in outcomes.items() if some]
+    return f"{' and '.join(shares)} that ran hold on this engine." if shares else "No claim and no transcript ran."
+
+
+def _describe_failures(failed: Sequence[Result], differences: Differences) -> Iterator[str]:
+    yield f"Unknown differences ({len(failed)}):" if failed else "No unknown difference."
     for result in failed:
         yield f"  {_name(result)}"
         yield from _shorten(differences.causes.get(result.test, "its worker ended"), MAX_LINES[result.kind])
-    if not failed:
-        yield "No unknown difference."
 
 
 def _unexpected(result: Result) -> bool:
