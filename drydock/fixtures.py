@@ -126,7 +126,8 @@ def name(request: pytest.FixtureRequest, engine: Engine, prefix: str) -> Iterato
 def _remove_prefixed(engine: Engine, prefix: str) -> None:
     # A dead engine was reported already; its leftovers are removed at the end or by the next run.
     with contextlib.suppress(EngineError):
-        doomed = [resource for resource in resources.list_resources(engine) if resource.name.startswith(prefix)]
+        existing = resources.list_resources(engine, [f"{prefix}*"])
+        doomed = [resource for resource in existing if resource.name.startswith(prefix)]
         resources.remove_resources(engine, doomed)
 
 

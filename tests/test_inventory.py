@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import docker.errors
 import pytest
 
@@ -34,6 +36,20 @@ def test_an_image_that_goes_while_images_are_listed_is_no_error():
     assert client.asked == [{"dangling": True}] * resources.LIST_TRIES
 
 
+@pytest.mark.parametrize(
+    ("product", "filters"), [("Docker", {"reference": ["hello", "hello-*", "hello_*"]}), ("Podman", {})]
+)
+def test_images_are_listed_by_name(monkeypatch, product, filters):
+    """Docker lists the images of the examples only, which is fast; Podman would compare other names, and lists all."""
+    asked = []
+    rows = {"containers": lambda all: [], "networks": list, "volumes": lambda: {"Volumes": None}}
+    monkeypatch.setattr(resources, "api_client", lambda engine: SimpleNamespace(**rows, close=lambda: None))
+    monkeypatch.setattr(resources, "list_images", lambda client, **named: asked.append(named) or [])
+
+    resources.list_resources(Engine({}, facts={"name": product}), resources.name_patterns(["hello"]))
+    assert asked == [filters]
+
+
 def test_an_engine_that_never_lists_its_images_is_reported():
     """After some tries the engine's own answer is raised."""
     with pytest.raises(docker.errors.NotFound):
@@ -53,7 +69,7 @@ def _engine_with(monkeypatch):
             there[:] = [resource for resource in there if resource not in gone]
             return []
 
-        monkeypatch.setattr(resources, "list_resources", lambda engine: looks.append(list(there)) or list(there))
+        monkeypatch.setattr(resources, "list_resources", lambda *_: looks.append(list(there)) or list(there))
         monkeypatch.setattr(resources, "remove_resources", remove)
         return there, looks
 

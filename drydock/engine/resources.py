@@ -13,7 +13,7 @@ import io
 import os
 import re
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,19 +83,22 @@ def _api_version(variables: tuple[tuple[str, str], ...]) -> str:
         return str(client.api_version)
 
 
-def list_resources(engine: Engine) -> list[Resource]:
-    """Return all named resources on the engine, in the order of `RESOURCE_KINDS`.
+def list_resources(engine: Engine, patterns: Sequence[str] = ()) -> list[Resource]:
+    """Return the named resources on the engine, in the order of `RESOURCE_KINDS`.
 
     A container with a generated name is listed under its image's name.
 
+    :param patterns: list only images whose name matches one of these, such as ``hello-*``; see :func:`list_images`.
     :raises EngineError: the engine doesn't answer.
     """
+    # Podman compares such patterns with names that it writes out.
+    filters = {"reference": [*patterns]} if patterns and engine.facts.get("name") != "Podman" else {}
     try:
         with contextlib.closing(api_client(engine)) as client:
             containers = [(_container_name(row), row["Id"]) for row in client.containers(all=True)]
             networks = [(_qualified_name(row, row["Name"]), row["Id"]) for row in client.networks()]
             volumes = [(_qualified_name(row, row["Name"]), row["Name"]) for row in client.volumes()["Volumes"] or ()]
-            images = [(tag, tag) for image in list_images(client) for tag in image_tags(image)]
+            images = [(tag, tag) for image in list_images(client, **filters) for tag in image_tags(image)]
     except (OSError, docker.errors.DockerException) as error:
         raise EngineError(
             f"the engine at {engine.client['DOCKER_HOST']} doesn't answer: {error}; check it with: nox -s engine"
@@ -107,12 +110,18 @@ def list_resources(engine: Engine) -> list[Resource]:
 def list_images(client: docker.APIClient, **filters: object) -> list[dict[str, Any]]:
     """Return the engine's list of images.
 
+    The containerd image store adds up the size of each listed image, which takes most of the time: filter by name.
     The containerd image store answers "not found" if an image is removed during the listing: ask again.
     """
     for _ in range(LIST_TRIES - 1):
         with contextlib.suppress(docker.errors.NotFound):
             return list(client.images(filters=filters))
     return list(client.images(filters=filters))
+
+
+def name_patterns(slugs: Iterable[str]) -> list[str]:
+    """Return the patterns of the names of images that belong to the examples `slugs`."""
+    return [pattern for slug in slugs for pattern in (slug, f"{slug}-*", f"{slug}_*")]
 
 
 def image_tags(image: dict[str, Any]) -> list[str]:

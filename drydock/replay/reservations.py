@@ -127,7 +127,8 @@ class ReservedNames:
         return [resource for resource in existing if any(resource.belongs_to(slug) for slug in slugs)]
 
     def _list_owned(self) -> list[Resource]:
-        return self._owned(resources.list_resources(self._engine), self._slugs)
+        existing = resources.list_resources(self._engine, resources.name_patterns(self._slugs))
+        return self._owned(existing, self._slugs)
 
     def free(self, abandoned: Collection[str]) -> None:
         """Remove the resources of the examples `abandoned`, which a dead run left.
@@ -147,7 +148,7 @@ class ReservedNames:
             contextlib.suppress(OSError, docker.errors.DockerException),
             contextlib.closing(resources.api_client(self._engine)) as client,
         ):
-            for image in resources.list_images(client):
+            for image in resources.list_images(client, reference=resources.name_patterns(self._slugs)):
                 tagged = [Resource("image", tag, tag) for tag in resources.image_tags(image)]
                 if self._owned(tagged, self._slugs):
                     self._images.add(image["Id"])
