@@ -126,8 +126,9 @@ def name(request: pytest.FixtureRequest, engine: Engine, prefix: str) -> Iterato
 def _remove_prefixed(engine: Engine, prefix: str) -> None:
     # A dead engine was reported already; its leftovers are removed at the end or by the next run.
     with contextlib.suppress(EngineError):
-        existing = resources.list_resources(engine, [f"{prefix}*"])
-        doomed = [resource for resource in existing if resource.name.startswith(prefix)]
+        # An image that was pulled has its registry in front of its name.
+        existing = resources.list_resources(engine, [f"{prefix}*", f"*/{prefix}*"])
+        doomed = [resource for resource in existing if resource.name.rpartition("/")[2].startswith(prefix)]
         resources.remove_resources(engine, doomed)
 
 

@@ -123,6 +123,22 @@ def test_an_unknown_slug_is_answered_with_the_known_ones():
     assert "no example 'hello-contaner'; did you mean hello-container?" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("message", "runs"), [("snapshot sha256:" + "0" * 64 + " does not exist: not found", 3), ("no", 1)]
+)
+def test_a_command_that_lost_a_race_runs_again(tmp_path, message, runs):
+    """With the containerd image store, a command fails if an image with the same layer is removed under it."""
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\necho run >> {tmp_path}/runs\necho '{message}' >&2\nexit 1\n")
+    docker.chmod(0o755)
+    engine = Engine({"PATH": str(tmp_path)})
+
+    assert engine.run("system", "df", check=False).returncode == 1
+    assert (tmp_path / "runs").read_text().split() == ["run"] * runs
+    with pytest.raises(EngineError, match=message):
+        engine.run("system", "df")
+
+
 def test_the_key_names_engine_version_and_store():
     """Evidence is kept by engine, minor version and image store."""
     facts = {"name": "Docker", "version": "28.5.2", "store": "overlay2", "base_images": "stand-ins"}

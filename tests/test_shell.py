@@ -102,6 +102,22 @@ def test_a_step_is_retried_until_it_matches(run):
     assert outcome.tries == 3
 
 
+RACE = f"snapshot sha256:{'0123abcd' * 8} does not exist: not found"
+
+
+@pytest.mark.parametrize(
+    ("message", "passes_at", "passed", "tries"),
+    [(RACE, 2, True, 2), (RACE, 3, True, 3), (RACE, 4, False, 3), ("not found", 2, False, 1)],
+)
+def test_a_race_of_the_image_store_is_run_again(run, message, passes_at, passed, tries):
+    """A step that fails with this error of the engine runs again, three times at most; no other error does that."""
+    [outcome] = run(
+        f'$ n=$((n+1)); [ $n = {passes_at} ] && echo built || {{ echo "ERROR: {message}"; false; }}\nbuilt\n'
+    )
+
+    assert (outcome.passed, outcome.tries) == (passed, tries)
+
+
 def test_a_retried_step_that_never_matches_fails(run):
     """A retry ends, and the last try is what is reported."""
     [outcome] = run("#% retry 0.3s\n$ echo 1\n2\n")

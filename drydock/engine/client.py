@@ -20,6 +20,10 @@ from drydock.model.conditions import engine_key
 
 #: Seconds for an engine to answer a simple request.
 ANSWER_TIMEOUT = 10.0
+#: The error of the containerd image store if another client removes an image that shares a layer at the same moment.
+#: Seen on Docker 28.5 in builds and in ``docker system df``. The command is right: it runs again, up to so many times.
+LAYER_RACE = re.compile(r"snapshot sha256:[0-9a-f]{64} does not exist: not found")
+RACE_TRIES = 3
 #: The label of stand-ins and of images built on them.
 STAND_IN_LABEL = "dev.drydock.stand-in"
 
@@ -66,7 +70,14 @@ class Engine:
         :param timeout: seconds.
         :raises EngineError: it timed out, or it failed and `check` is true; the message has the end of its output.
         """
-        return run_docker([self.docker, *args], self.environment, check=check, text=text, timeout=timeout)
+        command = [self.docker, *args]
+        for _ in range(RACE_TRIES):
+            done = run_docker(command, self.environment, text=text, timeout=timeout)
+            if not (done.returncode and LAYER_RACE.search(done.stderr)):
+                break
+        if check:
+            _check_status(done)
+        return done
 
     @property
     def environment(self) -> dict[str, str]:
@@ -76,7 +87,7 @@ class Engine:
 
 
 def run_docker(
-    command: Sequence[str], env: Mapping[str, str], *, check: bool, text: str | None, timeout: float
+    command: Sequence[str], env: Mapping[str, str], *, check: bool = False, text: str | None = None, timeout: float
 ) -> subprocess.CompletedProcess[str]:
     """Run the client's `command` in the environment `env`; see :meth:`Engine.run`."""
     stdin: Any = {"input": text} if text is not None else {"stdin": subprocess.DEVNULL}
@@ -89,10 +100,15 @@ def run_docker(
         raise EngineError("no docker command on the PATH; install Docker's command line") from None
     except subprocess.TimeoutExpired:
         raise EngineError(f"{_show_command(command)}: no end within {timeout:g} s") from None
-    if check and done.returncode:
-        tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-15:])
-        raise EngineError(f"{_show_command(command)}: exit {done.returncode}\n{tail}")
+    if check:
+        _check_status(done)
     return done
+
+
+def _check_status(done: subprocess.CompletedProcess[str]) -> None:
+    if done.returncode:
+        tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-15:])
+        raise EngineError(f"{_show_command(done.args)}: exit {done.returncode}\n{tail}")
 
 
 def _show_command(command: Sequence[str]) -> str:

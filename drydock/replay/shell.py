@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from drydock import host
+from drydock.engine.client import LAYER_RACE, RACE_TRIES
 from drydock.errors import DrydockError
 from drydock.model.transcript import Step, Transcript, observed_lines, step_matches
 
@@ -247,13 +248,17 @@ def run_steps(transcript: Transcript, folder: Path, env: Mapping[str, str]) -> I
 
 
 def run_step(bash: Bash, step: Step) -> Outcome:
-    """Run `step` and return its outcome. A step with a retry runs until it passes or its time is over."""
+    """Run `step` and return its outcome. A step with a retry runs until it passes or its time is over.
+
+    A step that fails because the engine's image store lost a race runs again; its outcome counts the tries.
+    """
     until = time.monotonic() + host.scale_limit(step.directives.retry)
     tries = 0
     while True:
         tries += 1
         outcome = dataclasses.replace(_run_once(bash, step), tries=tries)
-        if outcome.passed or outcome.problem or time.monotonic() >= until:
+        raced = tries < RACE_TRIES and any(map(LAYER_RACE.search, outcome.observed.output))
+        if outcome.passed or outcome.problem or (time.monotonic() >= until and not raced):
             return outcome
         time.sleep(RETRY_INTERVAL)
 

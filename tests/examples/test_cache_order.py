@@ -321,7 +321,7 @@ def test_layer_count(docker, build, folder, measure):
 def test_layer_sizes(docker, build, measure):
     """The layer that an edit of the source replaces is a thousand times smaller than that of the packages."""
     sizes = {made_by.split(" ")[0]: size for size, made_by in reversed(rows(docker, build()))}
-    [install] = [size for size, made_by in rows(docker, build()) if "pip install" in made_by]
+    [install] = [size for size, made_by in rows(docker, build()) if "-r requirements.txt" in made_by]
 
     measure("install-layer", install, "bytes", low=10_000_000)
     measure("source-layer", sizes["COPY"], "bytes", low=500, high=install / 1000)
