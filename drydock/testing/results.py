@@ -163,12 +163,16 @@ def group_units(results: Iterable[Result]) -> dict[str, list[Result]]:
 
 
 def raise_floor() -> None:
-    """Set the floor of claims, transcripts, and commands to what the recorded evidence has."""
-    runs = [run for slug in examples.load_examples() if (run := evidence.load_evidence(slug).run)]
+    """Set the floor to the claims and transcripts of the recorded evidence, and the commands of those transcripts."""
+    recorded = [
+        (example, run)
+        for slug, example in examples.load_examples().items()
+        if (run := evidence.load_evidence(slug).run)
+    ]
     floor.set_floor(
-        claims=sum(len(run.claims) for run in runs),
-        transcripts=sum(len(run.transcripts) for run in runs),
-        commands=sum(replayed.steps for run in runs for replayed in run.transcripts.values()),
+        claims=sum(len(run.claims) for _, run in recorded),
+        transcripts=sum(len(run.transcripts) for _, run in recorded),
+        commands=sum(len(example.transcript(name).steps) for example, run in recorded for name in run.transcripts),
     )
 
 
