@@ -30,7 +30,7 @@ facts |= {"architecture": "amd64"}
 client = {"DOCKER_HOST": "unix:///none", "PATH": os.environ["PATH"]}
 choose.get_engine = lambda name="", folder="": Engine(client, facts=facts)
 
-def list_resources(engine):
+def list_resources(engine, patterns=()):
     name = os.environ.get("STUB_LEFT", "").replace("RUN", os.environ.get("DRYDOCK_RUN", ""))
     return [Resource("volume", name, name)] if name else []
 
