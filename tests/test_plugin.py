@@ -28,7 +28,7 @@ from drydock.testing import passed, results, verdict
 facts = {"id": "none", "name": "Docker", "version": "28.5.2", "store": "overlay2", "base_images": "official"}
 facts |= {"architecture": "amd64"}
 client = {"DOCKER_HOST": "unix:///none", "PATH": os.environ["PATH"]}
-choose.get_engine = lambda name="", folder="": Engine(client, facts=facts)
+choose.get_engine = lambda name="", folder="", varied=False: Engine(client, facts=facts)
 
 def list_resources(engine, patterns=()):
     name = os.environ.get("STUB_LEFT", "").replace("RUN", os.environ.get("DRYDOCK_RUN", ""))
@@ -346,6 +346,23 @@ def test_a_skip_without_a_reason_is_run_again(run):
     run("--unproven", files=["tests"], STUB_REASON="")
 
     assert "ago on this engine" not in run("--unproven", files=["tests"])[1]
+
+
+def test_nothing_is_recorded_on_variations(run):
+    """--vary-bases with --record is refused, with the way out."""
+    status, output = run("--vary-bases", "--record")
+
+    assert status == 4
+    assert "with --vary-bases nothing is recorded: run it without --record" in output
+
+
+def test_what_passes_on_variations_runs_again(run, top):
+    """A run with --vary-bases is named as such, and leaves neither passed units nor history."""
+    status, output = run("--vary-bases", "--unproven", files=[])
+
+    assert status == 0
+    assert "base images: official, varied" in output
+    assert not [path for path in (top.parent / "cache").rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
 def test_a_history_that_cannot_be_written_fails_no_run(run, tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from drydock.engine.private import daemon as private
+from drydock.engine.private import daemon as private, specs
 from drydock.engine.private.specs import ENGINE_SPECS, PREFERRED_SPEC
 from drydock.errors import EngineError
 from drydock.testing import history
@@ -151,3 +151,16 @@ def test_remove_leaves_nothing(tmp_path, monkeypatch, capsys):
 
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr().out.endswith("drydock: private engine: removed\n")
+
+
+def test_variations_have_their_own_data_and_registry():
+    """An engine with variations is found by its name, and shares only the programs with the engine that it is of."""
+    plain = ENGINE_SPECS[PREFERRED_SPEC]
+    varied = specs.vary_bases(plain)
+
+    assert specs.find_spec(varied.name) == varied
+    assert specs.find_spec(f"unknown{specs.VARIED}") is None
+    assert (varied.varied, plain.varied) == (True, False)
+    assert varied.folder == plain.folder
+    assert varied.mirror_folder != plain.mirror_folder
+    assert varied.name != plain.name

@@ -23,22 +23,26 @@ Three ways out:
 
 
 @functools.cache
-def get_engine(name: str = "", folder: str = "") -> Engine:
+def get_engine(name: str = "", folder: str = "", *, varied: bool = False) -> Engine:
     """Return the engine to use. The private engine is started if no other answers.
 
     :param name: a key of ``ENGINE_SPECS``: use this private engine, even if another engine answers.
     :param folder: use a private engine with the programs of this folder, even if another engine answers.
+    :param varied: use a private engine whose base images are variations of the stand-ins.
     :raises EngineError: no engine answers, and none can start; the message lists the ways out.
     :raises UnfitEngineError: the user's engine answers, but the examples can't run on it.
     """
-    if name or folder:
+    if name or folder or varied:
         obstacle = daemon.why_unavailable()
         if obstacle:
-            raise EngineError(f"Drydock can't start the private engine {name or 'of ' + folder}: {obstacle}")
-        return daemon.start_engine(name, folder)
+            wanted = name or (f"of {folder}" if folder else "for --vary-bases")
+            raise EngineError(f"Drydock can't start the private engine {wanted}: {obstacle}")
+        return daemon.start_engine(name, folder, varied=varied)
     engine = find_engine()
     if isinstance(engine, Engine):
-        return engine
+        # One with variations is only for the run that asks for it, whose workers get its address.
+        unasked = engine.private and "DOCKER_HOST" not in os.environ and daemon.varies_bases()
+        return daemon.start_engine() if unasked else engine
     print_status(f"no engine answers ({engine})")
     obstacle = daemon.why_unavailable()
     if obstacle:

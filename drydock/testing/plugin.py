@@ -101,6 +101,7 @@ FLAGS = {
     "--accept-failures": "with --record: record also steps whose exit status changed",
     "--shuffle-within": "with --random-order: shuffle also the tests of each file",
     "--no-history": "keep this run out of the history",
+    "--vary-bases": "use base images changed in the ways official ones differ from stand-ins; implies --on-engine",
     "--keep": "keep what a failing test made, and print how to enter it",
 }
 
@@ -124,16 +125,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Find the engine, or start it, and remove what dead runs left on it."""
     chosen = config.getoption("--engine"), config.getoption("--engine-programs")
-    if any(chosen):
+    varied = config.getoption("--vary-bases")
+    if any(chosen) or varied:
         config.option.on_engine = True
     if all(chosen):
         raise pytest.UsageError("give --engine or --engine-programs, not both")
+    if varied and config.getoption("--record"):
+        raise pytest.UsageError("with --vary-bases nothing is recorded: run it without --record")
+    if varied:  # what passes or fails on variations is no result of the engine
+        config.option.no_history, config.option.unproven = True, False
     if not config.getoption("--on-engine"):
         return
     try:
         examples.pick_examples(config.getoption("--example"), examples.load_examples())
         # The workers use the engine that their controller started.
-        engine = choose.get_engine(*(("", "") if _is_worker(config) else chosen))
+        engine = choose.get_engine() if _is_worker(config) else choose.get_engine(*chosen, varied=varied)
         _point_at(engine)
         config.stash[SESSION] = run = Session(config, engine, os.environ.get("DRYDOCK_RUN") or host.new_run_id())
         run.unrecorded = verdict.list_unrecorded(engine.facts, verdict.recorded_facts())
@@ -195,7 +201,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         return []
     note = ["never recorded about this engine; the run ends with a verdict, and fails only for unknown differences:"]
     lines = [*note, *(f"  {line}" for line in session.unrecorded)] if session.unrecorded else []
-    return [f"engine: {session.engine}", *lines]
+    varied = ", varied" if config.getoption("--vary-bases") else ""
+    return [f"engine: {session.engine}{varied}", *lines]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -340,7 +347,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     ended = session.exitstatus in ENDED and not session.shouldfail and not session.shouldstop
     problems += _split_examples(run)
     problems += _save_results(run, ended=ended, clean=not problems)
-    if ended and not run.selects_tests:
+    if ended and not (run.selects_tests or session.config.getoption("--vary-bases")):
         _save_passed(run, clean=not problems)
     for line in (*_passed_lines(run.passed), *problems):
         host.print_status(line)

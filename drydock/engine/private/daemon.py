@@ -86,18 +86,20 @@ def running_engine() -> Engine | None:
         return None
 
 
-def start_engine(name: str = "", folder: str = "") -> Engine:
+def start_engine(name: str = "", folder: str = "", *, varied: bool = False) -> Engine:
     """Start the private engine and build its stand-ins, unless this is done. A lock keeps out other processes.
 
     :param name: a key of `ENGINE_SPECS`; another private engine that runs is stopped first. "" takes any that runs.
     :param folder: start the programs of this folder, with Debian's for those that it lacks; see
         :func:`~drydock.engine.private.programs.copy_programs`.
-    :raises EngineError: a step failed; the message has the end of its output.
+    :param varied: use variations of the stand-ins as base images; see ``base-images/variations.Dockerfile``.
+    :raises EngineError: a step failed, or there are no stand-ins to vary; the message has the end of its output.
     """
     with _engine_lock():
         spec = _folder_spec(folder) if folder else ENGINE_SPECS[name or PREFERRED_SPEC]
+        spec = specs.vary_bases(spec) if varied else spec
         engine = running_engine()
-        if engine is not None and (name or folder) and _last_spec() != spec:
+        if engine is not None and (name or folder or varied or _last_spec().varied) and _last_spec() != spec:
             _stop_daemon()
             engine = None
         if engine is None:
@@ -108,8 +110,16 @@ def start_engine(name: str = "", folder: str = "") -> Engine:
             _start_daemon(spec, mirror)
             engine = connect_engine(_client_environment(), private=True, mirror=mirror, timeout=TIMEOUT)
         if engine.mirror:
-            stand_ins.ensure_stand_ins(engine, _file("mirror"))
+            spec = _last_spec()
+            stand_ins.ensure_stand_ins(engine, _file(spec.mirror_folder), varied=spec.varied)
+        elif varied:
+            raise EngineError("--vary-bases changes stand-ins, and there are none where Docker Hub answers")
         return engine
+
+
+def varies_bases() -> bool:
+    """Return whether the base images of the private engine that runs are variations of the stand-ins."""
+    return _last_spec().varied
 
 
 def stop_engine() -> None:
@@ -253,7 +263,7 @@ def _start_mirror(spec: EngineSpec) -> str:
     """
     for _ in range(PORT_TRIES):
         mirror = _free_port()
-        pid = _spawn_program(spec, ["docker-registry", "serve", str(_registry_settings(mirror))], "registry")
+        pid = _spawn_program(spec, ["docker-registry", "serve", str(_registry_settings(spec, mirror))], "registry")
         if _registry_answers(pid, f"http://{mirror}/v2/"):
             return mirror
         if not _has_ended(pid):
@@ -272,8 +282,8 @@ def _free_port() -> str:
         return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
-def _registry_settings(mirror: str) -> Path:
-    storage = _file("mirror") / "registry"
+def _registry_settings(spec: EngineSpec, mirror: str) -> Path:
+    storage = _file(spec.mirror_folder) / "registry"
     storage.mkdir(parents=True, exist_ok=True)
     settings = {
         "version": "0.1",
@@ -281,7 +291,7 @@ def _registry_settings(mirror: str) -> Path:
         "storage": {"filesystem": {"rootdirectory": str(storage)}, "delete": {"enabled": True}},
         "http": {"addr": mirror},
     }
-    path = _file("mirror") / "registry.json"
+    path = _file(spec.mirror_folder) / "registry.json"
     path.write_text(json.dumps(settings))
     return path
 

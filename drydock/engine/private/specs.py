@@ -42,6 +42,16 @@ class EngineSpec:
         return "podman" in self.packages
 
     @property
+    def varied(self) -> bool:
+        """Whether its base images are variations of the stand-ins."""
+        return self.name.endswith(VARIED)
+
+    @property
+    def mirror_folder(self) -> str:
+        """The name of the folder of its local registry."""
+        return f"mirror{VARIED}" if self.varied else "mirror"
+
+    @property
     def folder(self) -> str:
         """The name of its programs folder. Engines with the same packages share it."""
         return f"root-{self.suite}" + ("-podman" if self.podman else "")
@@ -75,6 +85,8 @@ ENGINE_SPECS = {
         ),
     )
 }
+#: The end of the name of an engine whose base images are variations of the stand-ins.
+VARIED = "-varied"
 #: The default, and the engine to use if its packages are not available.
 PREFERRED_SPEC, FALLBACK_SPEC = "docker-28.5-containerd", "docker-26.1"
 
@@ -86,7 +98,13 @@ def find_spec(name: str, programs: str = "") -> EngineSpec | None:
     """
     if programs:
         return dataclasses.replace(ENGINE_SPECS[PREFERRED_SPEC], name=name, settings={}, programs=programs)
-    return ENGINE_SPECS.get(name)
+    spec = ENGINE_SPECS.get(name.removesuffix(VARIED))
+    return vary_bases(spec) if spec and name.endswith(VARIED) else spec
+
+
+def vary_bases(spec: EngineSpec) -> EngineSpec:
+    """Return the spec of the same engine with variations of the stand-ins, and a data folder of its own."""
+    return dataclasses.replace(spec, name=f"{spec.name}{VARIED}")
 
 
 def daemon_command(spec: EngineSpec, home: Path, mirror: str) -> list[str]:

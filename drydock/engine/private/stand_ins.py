@@ -99,7 +99,7 @@ def recipe_digest() -> str:
     return digest.hexdigest()
 
 
-def ensure_stand_ins(engine: Engine, storage: Path) -> None:
+def ensure_stand_ins(engine: Engine, storage: Path, *, varied: bool = False) -> None:
     """Build and push the stand-ins of this recipe, unless the private engine's mirror has them all.
 
     A complete build leaves a stamp; without it, the next call builds again. The engine's copies of older stand-ins are
@@ -107,12 +107,13 @@ def ensure_stand_ins(engine: Engine, storage: Path) -> None:
 
     :param engine: a private engine with a mirror.
     :param storage: a folder for the stamp and the files of a build.
+    :param varied: push the variations of the stand-ins under their names; see ``base-images/variations.Dockerfile``.
     :raises EngineError: a build's requirement is missing, or a command failed.
     """
     recipe = recipe_digest()
     stamp = storage / "stand-ins.json"
     if not _is_complete(engine.mirror, stamp, recipe):
-        _build_stand_ins(engine, recipe, storage)
+        _build_stand_ins(engine, recipe, storage, "varied" if varied else "stand-ins")
         for image in list_stand_ins():
             indexes.push_index(engine.mirror, *image.mirror_name.rpartition(":")[::2])
         _retag_images(engine)
@@ -145,9 +146,9 @@ def _manifest_digest(mirror: str, stand_in: StandIn) -> str:
     return indexes.find_digest(mirror, name, tag)
 
 
-def _build_stand_ins(engine: Engine, recipe: str, storage: Path) -> None:
-    """Make Debian's root file systems, build the stand-ins on them, and push these."""
-    settings = {"MIRROR": engine.mirror, "RECIPE": recipe, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+def _build_stand_ins(engine: Engine, recipe: str, storage: Path, group: str) -> None:
+    """Make Debian's root file systems, build the stand-ins or their variations on them, and push these."""
+    settings = {"MIRROR": engine.mirror, "RECIPE": recipe, "GROUP": group, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
     env = {**engine.environment, **settings}
     if not shutil.which("mmdebstrap", path=env.get("PATH")):
         raise EngineError("stand-ins are built from Debian's packages, and there is no mmdebstrap: install mmdebstrap")
@@ -159,7 +160,7 @@ def _build_stand_ins(engine: Engine, recipe: str, storage: Path) -> None:
         _run_command(["sh", "rootfs.sh", ".", *packages], env, folder)
         _write_versions(folder)
         print_status(f"building {len(list_stand_ins())} stand-ins from packages of Debian and PyPI")
-        _run_command([engine.docker, "buildx", "bake", "--push", "--progress=plain"], env, folder)
+        _run_command([engine.docker, "buildx", "bake", "--push", "--progress=plain", group], env, folder)
 
 
 @contextmanager
