@@ -30,10 +30,10 @@ ENV GPG_KEY=0000000000000000000000000000000000000000 \
 RUN mkdir -p /usr/local/include/python3.13 && seq 99999999 | head -c 2000000 >/usr/local/include/python3.13/variation
 RUN ln -s pip3 /usr/local/bin/pip-variation
 
-# The tools and layers of the full image: git, by which Go stamps programs with a commit, and make, curl, wget, and ps.
+# More tools, as in the full image, and another size.
 FROM stand-in AS golang
 RUN --mount=type=bind,source=lists,target=/var/lib/apt/lists,rw \
-    DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends git make curl wget procps pkg-config
+    DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends gnupg mercurial subversion
 RUN seq 99999999 | head -c 90000000 >/usr/local/go/variation
 
 # Yarn, and more layers.
@@ -73,10 +73,6 @@ RUN seq 99999999 | head -c 20000000 >/usr/lib/nginx-variation
 
 # Other variables and sizes.
 FROM stand-in AS registry
-ENV VARIATION=1
-RUN seq 99999999 | head -c 3000000 >/usr/lib/variation
-
-FROM stand-in AS registry-2
 ENV VARIATION=1
 RUN seq 99999999 | head -c 3000000 >/usr/lib/variation
 

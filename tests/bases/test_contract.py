@@ -26,7 +26,6 @@ POSTGRES = "postgres:17"
 REDIS = "redis:8"
 NGINX = "nginx:1.30"
 REGISTRY = "registry:3"
-REGISTRY_2 = "registry:2"
 STATIC = "gcr.io/distroless/static-debian13:latest"
 STATIC_NONROOT = "gcr.io/distroless/static-debian13:nonroot"
 
@@ -104,8 +103,8 @@ def test_a_stand_in_says_what_it_is(docker: Docker, image: str) -> None:
 
 def test_every_reference_is_tested() -> None:
     """The list of stand-ins and the images of this file are the same."""
-    here = {DEBIAN, BUSYBOX, PYTHON, GOLANG, NODE, POSTGRES, REDIS, NGINX, STATIC, STATIC_NONROOT}
-    assert set(stand_ins.list_references()) == here | {REGISTRY, REGISTRY_2}
+    here = {DEBIAN, BUSYBOX, PYTHON, GOLANG, NODE, POSTGRES, REDIS, NGINX, REGISTRY, STATIC, STATIC_NONROOT}
+    assert set(stand_ins.list_references()) == here
 
 
 @on(DEBIAN, PYTHON)
@@ -565,21 +564,20 @@ def test_nginx_runs_on_a_read_only_root(docker: Docker, image: str, name: Name) 
 # registry
 
 
-@on(REGISTRY, REGISTRY_2)
+@on(REGISTRY)
 def test_registry_answers(docker: Docker, image: str, name: Name) -> None:
-    """It speaks the registry API on port 5000, reads the configuration file of its version, and has a data volume."""
-    settings_file = "/etc/distribution/config.yml" if image == REGISTRY else "/etc/docker/registry/config.yml"
+    """It speaks the registry API on port 5000, reads `/etc/distribution/config.yml`, and has a data volume."""
     container = name("registry")
     docker("run", "--detach", "--name", container, image)
     fetch = ("exec", container, "wget", "-qO-", "http://127.0.0.1:5000/v2/_catalog")
     assert json.loads(eventually(docker, container, lambda: docker(*fetch, check=False))) == {"repositories": []}
-    assert settings(docker, image)["Cmd"] == [settings_file]
+    assert settings(docker, image)["Cmd"] == ["/etc/distribution/config.yml"]
     assert settings(docker, image)["Entrypoint"] == ["/entrypoint.sh"]
     assert list(settings(docker, image)["Volumes"]) == ["/var/lib/registry"]
     assert list(settings(docker, image)["ExposedPorts"]) == ["5000/tcp"]
 
 
-@on(REGISTRY, REGISTRY_2)
+@on(REGISTRY)
 def test_registry_takes_a_push(docker: Docker, image: str, name: Name) -> None:
     """An image can be pushed to it, and it then serves a manifest under the digest that the push named."""
     container, reference = name("registry-push"), name("pushed")
@@ -704,7 +702,6 @@ def test_is_an_index(docker: Docker, engine: Engine, image: str) -> None:
 @on(*stand_ins.list_references())
 def test_size_is_of_its_kind(docker: Docker, image: str) -> None:
     """distroless static and busybox are a few MB, slim images a hundred or two, the Go image several hundred."""
-    registries = dict.fromkeys((REGISTRY, REGISTRY_2), 150)
-    limits = {STATIC: 9, STATIC_NONROOT: 9, BUSYBOX: 10, DEBIAN: 130, PYTHON: 200, GOLANG: 1500, **registries}
+    limits = {STATIC: 9, STATIC_NONROOT: 9, BUSYBOX: 10, DEBIAN: 130, PYTHON: 200, GOLANG: 1500, REGISTRY: 150}
     size = int(docker("image", "inspect", "--format", "{{.Size}}", image).stdout)
     assert size < limits.get(image, 700) * 1_000_000
