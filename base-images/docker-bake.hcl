@@ -46,7 +46,11 @@ target "varied" {
   matrix     = { item = STAND_INS }
   dockerfile = "variations.Dockerfile"
   target     = item.target
-  contexts   = { stand-in = "target:${item.target}", shell = "target:busybox" }
+  # Images without a shell get their files from a stage that has one; it can't have it itself.
+  contexts = merge(
+    { stand-in = "target:${item.target}" },
+    length(regexall("^static", item.target)) > 0 ? { shell = "target:busybox" } : {}
+  )
   tags       = [mirror_name(item.reference)]
   labels = {
     "dev.drydock.stand-in"         = "true"
