@@ -78,7 +78,7 @@ def apt(build):
 
 
 def test_lists(docker, apt, measure, table):
-    """Removing apt's lists in a later RUN saves nothing; in the RUN that fetched them it saves them whole."""
+    """Removing apt's lists in a later RUN saves nothing; in the RUN that fetched them it saves more than 5 MB."""
     sizes = {target: own_bytes(docker, image) for target, image in apt.items()}
     labels = {"left": "lists left", "later": "removed in a later RUN", "same": "removed in the same RUN"}
     table("lists", "sizes", [{"image": labels[each], "bytes": size} for each, size in sizes.items()])
@@ -155,7 +155,7 @@ def test_same_owner(docker, build):
 
 
 def test_deleted_secret(docker, build, folder, tmp_path):
-    """A secret that is copied in and deleted by a later RUN is in no container, and whole in the saved image."""
+    """A secret that is copied in and deleted by a later RUN is not in the container, and whole in the saved image."""
     image = build("Dockerfile.secret-deleted")
     layers = archives(docker, image, tmp_path)
     token = (folder / "token.txt").read_bytes()

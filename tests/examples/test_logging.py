@@ -84,12 +84,12 @@ def of(docker, container, form):
 
 
 def test_empty_while_it_runs(docker, build, reported):
-    """Without a terminal Python keeps back what it prints: long after the prints, stdout's part of the log is empty."""
+    """Without a terminal Python keeps back what it prints: after the prints, the log of stdout is still empty."""
     assert docker("logs", reported(build("Dockerfile.buffered"))).stdout == ""
 
 
 def test_end_writes_the_rest(docker, build, reported):
-    """A program that ends in the proper way writes what it had kept back: after docker stop the lines are there."""
+    """A program that ends properly writes what it had kept back: after docker stop the lines are there."""
     container = reported(build("Dockerfile.buffered"))
     docker("stop", container)
 
@@ -97,7 +97,7 @@ def test_end_writes_the_rest(docker, build, reported):
 
 
 def test_kill_loses_the_rest(docker, build, reported):
-    """What a killed program had kept back is lost: after docker kill the lines are nowhere."""
+    """What a killed program had kept back is lost: after docker kill the log of stdout is empty."""
     container = reported(build("Dockerfile.buffered"))
     docker("kill", container)
     docker("wait", container)
@@ -137,12 +137,14 @@ def complete(docker, container):
 
 
 def test_not_set_enough(docker, build, reported):
-    """PYTHONUNBUFFERED is off where it is empty or 0, and on with any other text."""
+    """PYTHONUNBUFFERED is off where it is empty or zero, such as 0 and 00, and on with 1, x, and false."""
     buffered = build("Dockerfile.buffered")
-    off = [docker("logs", reported(buffered, "--env", f"PYTHONUNBUFFERED={text}")).stdout for text in ("", "0")]
 
-    assert off == ["", ""]
-    assert complete(docker, reported(buffered, "--env", "PYTHONUNBUFFERED=x")) == REPORTS
+    def started_with(text):
+        return reported(buffered, "--env", f"PYTHONUNBUFFERED={text}")
+
+    assert [docker("logs", started_with(text)).stdout for text in ("", "0", "00")] == ["", "", ""]
+    assert [complete(docker, started_with(text)) for text in ("1", "x", "false")] == [REPORTS] * 3
 
 
 def test_own_file(docker, build, started):
@@ -298,7 +300,7 @@ def test_local(docker, counted, only_docker):
 
 
 def test_none(docker, counted, only_docker):
-    """With the driver none nothing is kept, and docker logs fails: the driver does not support reading."""
+    """With the driver none docker logs fails: the driver does not support reading."""
     only_docker("Podman has drivers of its own")
     read = docker("logs", counted(5, "--log-driver", "none"), check=False)
 
@@ -307,7 +309,7 @@ def test_none(docker, counted, only_docker):
 
 
 def test_fixed_at_creation(docker, build, name, only_docker):
-    """The driver is a setting of the container, made with it: docker update has no flag for it."""
+    """docker update cannot change the driver of a container: it has no flag --log-driver."""
     only_docker("Podman has drivers of its own")
     refused = docker("update", "--log-driver", "local", name("none"), check=False)
 
@@ -319,7 +321,7 @@ def test_fixed_at_creation(docker, build, name, only_docker):
 
 
 def test_shipped(docker, build, started, collector, only_docker):
-    """With the driver syslog the engine sends each line to a log server, and the program does not know of it."""
+    """With the driver syslog the engine sends each line to a log server: stdout's as priority 30, stderr's as 27."""
     only_docker("Podman has drivers of its own")
     server, address = collector
     options = ["--log-driver", "syslog", "--log-opt", f"syslog-address={address}", "--log-opt", "tag=report"]

@@ -63,7 +63,7 @@ def test_rm_v_keeps(docker, build, count, name):
 
 
 def test_in_use(docker, build, name):
-    """A volume cannot be removed as long as any container mounts it, even a stopped one."""
+    """A volume cannot be removed as long as a container mounts it, even a stopped one."""
     docker("run", "--name", name("a"), "-v", f"{name('data')}:/data", build())
     refused = docker("volume", "rm", name("data"), check=False)
     docker("rm", name("a"))
@@ -147,7 +147,7 @@ def test_root_owned(run, name):
 
 
 def test_chown_mends(run, name):
-    """One chown by root mends such a volume, and the image's user can write to it."""
+    """One chown by root fixes such a volume, and the image's user can write to it."""
     mount = ("-v", f"{name('data')}:/data")
     run(*mount, "--user", "0", "--", "chown 10001:10001 /data", dockerfile="Dockerfile.root-owned")
 
@@ -177,7 +177,7 @@ def test_declared(anonymous):
 
 
 def test_rm_leaves_it(docker, anonymous, count):
-    """docker rm leaves such a volume behind with all that is in it, and the next container gets another one."""
+    """docker rm leaves such a volume behind with the count that is in it, and the next container gets another one."""
     container, volume = anonymous()
     docker("rm", container)
     _, second = anonymous()
@@ -214,10 +214,14 @@ def test_name_wins(docker, build, count, name):
 
 
 def test_cannot_be_undone(docker, build, name):
-    """An image built on one that declares a volume declares it too; there is no instruction against it."""
-    docker("build", "--tag", name("child"), "-", input=f"FROM {build('Dockerfile.volume')}\nENV CHILD=yes\n")
+    """An image built on one that declares a volume declares it too, and VOLUME [] is an error."""
+    parent = f"FROM {build('Dockerfile.volume')}\n"
+    docker("build", "--tag", name("child"), "-", input=f"{parent}ENV CHILD=yes\n")
     declared = docker("image", "inspect", "--format", "{{json .Config.Volumes}}", name("child")).stdout
+    refused = docker("build", "-", input=f"{parent}VOLUME []\n", check=False)
 
+    assert refused.returncode != 0
+    assert "VOLUME requires at least one argument" in refused.stdout + refused.stderr
     assert json.loads(declared) == {"/data": {}}
 
 
@@ -299,7 +303,7 @@ def test_compose_down_leaves_it(docker, stack, count):
 
 
 def test_compose_down_keeps_the_name(stack):
-    """What a Compose file names outlives docker compose down: the next docker compose up counts on."""
+    """A volume that a Compose file names outlives docker compose down: the next docker compose up counts on."""
     counter = stack("compose.yaml", "counter")
     counter.compose("up", "--build")
     first = counter.count()

@@ -102,15 +102,27 @@ def test_none_has_the_loopback_only(start, look, ask):
     assert ask(alone, ELSEWHERE) == ["Network is unreachable"]
 
 
-def test_none_publishes_nothing(start, docker, only_docker):
+@pytest.fixture
+def ignored(docker, build, name):
+    """Start a server with -p on a network, and return what docker run warns of, and what is published."""
+
+    def call(network):
+        published = ["--name", name("ignored"), "--network", network, "-p", "127.0.0.1::8000"]
+        warned = docker("run", "--detach", *published, build()).stderr
+        return warned, docker("port", name("ignored")).stdout
+
+    return call
+
+
+def test_none_publishes_nothing(ignored, only_docker):
     """With --network none, -p is accepted and does nothing: no port is published, and no message says so."""
     only_docker("Podman refuses the combination")
 
-    assert docker("port", start("alone", "--network", "none", "-p", "127.0.0.1::8000")).stdout == ""
+    assert ignored("none") == ("", "")
 
 
 def test_host_has_no_network_of_its_own(start, docker, inspect):
-    """With --network host all containers share one network namespace, the host's, and one host name."""
+    """With --network host two containers share one network namespace; a container on the default bridge has another."""
     spaces = [
         docker(
             "exec", start(each, "--network", "host", command=["sleep", "60"]), "readlink", "/proc/self/ns/net"
@@ -169,12 +181,11 @@ def test_internal_reaches_its_gateway(network, gateway, on_host, start, ask, onl
     assert answer.startswith("I am ")
 
 
-def test_internal_publishes_nothing(network, start, docker, only_docker):
+def test_internal_publishes_nothing(network, ignored, only_docker):
     """On an internal network, -p is accepted and does nothing: no port is published, and no message says so."""
     only_docker("Podman publishes there")
-    published = start("one", "--network", network("net", "--internal"), "-p", "127.0.0.1::8000")
 
-    assert docker("port", published).stdout == ""
+    assert ignored(network("net", "--internal")) == ("", "")
 
 
 def test_joined_container_shares_all(start, look, ask, docker, only_docker):
@@ -212,7 +223,7 @@ def test_joined_container_is_left_behind(start, look, docker, only_docker):
 
 
 def test_localhost_is_not_the_host(on_host, start, ask):
-    """A server on the host's 127.0.0.1 is found there by a container in host mode, and by no other container."""
+    """A server on the host's 127.0.0.1 is reached from a container in host mode, not from one on the default bridge."""
     port = on_host("program", "127.0.0.1")
     near = start("near", "--network", "host", command=["sleep", "60"])
 
@@ -343,7 +354,7 @@ def _yes(said):
 
 
 def test_what_works_where(modes, probe, table, only_docker):
-    """What a container finds, reaches and publishes is decided by its network mode."""
+    """Names resolve on your own or an internal network and with container:; bridge and your own publish ports."""
     only_docker("Podman's modes differ in detail")
     found = {mode: probe(*options) for mode, options in modes.items()}
     questions = found[NONE]
@@ -362,7 +373,7 @@ def test_what_works_where(modes, probe, table, only_docker):
 
 
 def test_compose_starts_what_has_no_profile(docker_services, docker, docker_compose_project_name):
-    """What is to be called by its name, as it has a profile, is not started with the other services."""
+    """docker compose up does not start a service that has a profile."""
     ours = f"label=com.docker.compose.project={docker_compose_project_name}"
     started = docker("ps", "--all", "--filter", ours, "--format", "{{.Names}}").stdout.split()
 
@@ -370,7 +381,7 @@ def test_compose_starts_what_has_no_profile(docker_services, docker, docker_comp
 
 
 def test_compose_host(docker_services, docker, build, folder, docker_compose_project_name):
-    """In a Compose file, network_mode: host is the host's network namespace, as --network host is."""
+    """In a Compose file network_mode: host gives the same network namespace as docker run --network host."""
     project = ["--project-directory", str(folder), "--project-name", docker_compose_project_name]
     space = ["readlink", "/proc/self/ns/net"]
     # Compose says above it what it builds.

@@ -116,7 +116,7 @@ def test_what_they_say(docker, build):
 
 
 def test_modules(run):
-    """All three say in package.json that their files are modules, so that node does not have to find that out."""
+    """All three images say in package.json that their files are modules."""
     for dockerfile in IMAGES.values():
         assert run("node -p 'require(\"./package.json\").type'", dockerfile=dockerfile).stdout == "module\n"
 
@@ -190,7 +190,7 @@ def test_npm_start(docker, ended):
 
 
 def test_healthy(docker, docker_services, docker_compose_project_name):
-    """With Compose the server is healthy without a writable disk and without privileges; node itself is the probe."""
+    """With Compose the server is healthy on a read-only filesystem without capabilities; its health check runs node."""
     port = docker_services.port_for("web", 8080)
     [found] = json.loads(docker("inspect", f"{docker_compose_project_name}-web-1").stdout)
 

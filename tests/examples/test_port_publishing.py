@@ -80,7 +80,7 @@ def gateway(inspect, docker, build, name):
 
 
 def test_expose_publishes_nothing(serve, inspect, published, docker):
-    """EXPOSE is a note in the image: a container of it has no published port until somebody publishes one."""
+    """EXPOSE publishes nothing: a container started without -p has no published port, though its image exposes 8000."""
     web = serve("web")
 
     assert list(inspect(web)["Config"]["ExposedPorts"]) == ["8000/tcp"]
@@ -89,7 +89,7 @@ def test_expose_publishes_nothing(serve, inspect, published, docker):
 
 
 def test_publish_all_takes_what_is_exposed(serve, published):
-    """With -P every exposed port, and no other, is published, at a high port and on all addresses."""
+    """With -P the port that the image exposes, and no other, is published, at a port above 1023 and on 0.0.0.0."""
     ports = published(serve("web", "-P"))
 
     assert list(ports) == ["8000/tcp"]
@@ -103,7 +103,7 @@ def test_unpublished_port_answers_its_host(serve, address, host):
 
 
 def test_no_address_means_all_addresses(serve, published, host, gateway):
-    """Without an address in front, -p publishes on 0.0.0.0: on every address that this machine has."""
+    """Without an address in front, -p publishes on 0.0.0.0: 127.0.0.1 answers, and another address of the host too."""
     [(address, port), *_] = published(serve("web", "-p", "8000"))["8000/tcp"]
 
     assert address == "0.0.0.0"
@@ -112,7 +112,7 @@ def test_no_address_means_all_addresses(serve, published, host, gateway):
 
 
 def test_loopback_is_this_machine_only(serve, published, host, gateway):
-    """With 127.0.0.1 in front, the port answers on that address, and is refused on the others of this machine."""
+    """With 127.0.0.1 in front, the port answers on that address, and is refused on another address of the host."""
     [(address, port)] = published(serve("web", "-p", "127.0.0.1::8000"))["8000/tcp"]
 
     assert address == "127.0.0.1"
@@ -130,7 +130,7 @@ def test_network_can_say_the_address(docker, name, serve, published, only_docker
 
 
 def test_free_port_is_chosen_at_each_start(serve, published, docker):
-    """A port that the engine chose is chosen anew when the container starts again: ask for it after each start."""
+    """A port that the engine chose is chosen again when the container restarts, and is another one then."""
     web = serve("web", "-p", "127.0.0.1::8000")
     before = published(web)
     docker("restart", "--time", "2", web)
@@ -147,7 +147,7 @@ def test_udp_has_to_be_said(docker, build, name):
 
 
 def test_server_on_localhost_is_out_of_reach(serve, published, docker, inspect):
-    """A server that listens on 127.0.0.1 in its container is healthy, and never answers at its published port."""
+    """A server that listens on 127.0.0.1 in its container is healthy, and does not answer at its published port."""
     deaf = serve("deaf", "-p", "127.0.0.1::8000", image="Dockerfile.localhost")
     until(lambda: inspect(deaf)["State"]["Health"]["Status"] == "healthy", "healthy")
     [(address, port)] = published(deaf)["8000/tcp"]

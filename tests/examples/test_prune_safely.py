@@ -201,7 +201,7 @@ def test_dangling_in_use(docker, untagged, prune, name):
 
 
 def test_untagged_only(docker, image, name):
-    """With a second name docker rmi takes off the first one and deletes nothing."""
+    """Of an image with two names docker rmi removes the one that it is given, and deletes nothing."""
     key = image("a")
     docker("tag", name("a"), name("b"))
     said = docker("rmi", name("b")).stdout
@@ -250,17 +250,18 @@ def test_container_prune(docker, image, prune, name, alive):
 
 
 def test_prune_loses_writes(docker, image, prune, name):
-    """With a container its log and its files go: after docker container prune there is nothing to read or to start."""
+    """A container's log and files go with it: after docker container prune there is nothing to read, copy, or start."""
     docker("run", "--name", name("c"), image("a"))
     log = docker("logs", name("c")).stdout
     prune("container")
 
     assert log == "first\n"
-    assert "No such container" in docker("logs", name("c"), check=False).stderr
+    for command in (["logs", name("c")], ["cp", f"{name('c')}:/note", "-"], ["start", name("c")]):
+        assert "No such container" in docker(*command, check=False).stderr
 
 
 def test_container_prune_leaves_volumes(docker, image, prune, name):
-    """docker container prune leaves a container's volume without a name behind, with nobody to use it."""
+    """docker container prune leaves a container's volume without a name behind."""
     docker("run", "--name", name("c"), "--volume", "/data", image("a"))
     volume = of(docker, name("c"), "{{range .Mounts}}{{.Name}}{{end}}")
     prune("container")
@@ -270,12 +271,14 @@ def test_container_prune_leaves_volumes(docker, image, prune, name):
     assert left
 
 
-def test_label_is_inherited(docker, image, name, label):
+def test_label_is_inherited(docker, image, name, label, alive):
     """A container has its image's labels too, so a filter by label finds both."""
-    docker("run", "--name", name("c"), image("a"))
+    built = image("a")
+    docker("run", "--name", name("c"), built)
     key, value = label.split("=")
 
     assert json.loads(of(docker, name("c"), "{{json .Config.Labels}}"))[key] == value
+    assert alive() == {f"container {name('c')}", f"image {built}"}
 
 
 # Volumes and networks.
@@ -310,12 +313,14 @@ def test_network_of_an_ended_container(docker, image, prune, name, label, only_d
 # Filters.
 
 
-def test_label_spares_others(docker, image, prune, name):
-    """With --filter label= a prune takes only what wears that label with that value."""
+def test_label_spares_others(docker, prune, name, label):
+    """With --filter label= a prune of volumes removes one with that label and value, not with another value or none."""
     docker("volume", "create", "--label", f"{KEY}=other", name("other"))
     docker("volume", "create", name("plain"))
+    docker("volume", "create", "--label", label, name("mine"))
     prune("volume", "--all")
 
+    assert not exists(docker, "volume", name("mine"))
     assert exists(docker, "volume", name("other"))
     assert exists(docker, "volume", name("plain"))
 

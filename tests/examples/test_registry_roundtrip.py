@@ -266,7 +266,7 @@ def move(manifests, source: str, tag: str) -> int:
 
 
 def test_what_points_where(push, manifests, image, image_id, says, docker, table):
-    """A tag can be moved to other content at any time; a digest and an image ID stand for the same content always."""
+    """A tag can be moved to other content; the digest and the image ID still stand for the first content."""
     digest = push(1, "1.0")
     first = image_id(f"{image}:1.0")
     push(2, "1.1")
@@ -434,7 +434,7 @@ def on_disk(docker, open_registry):
 
 
 def test_moved_tag_leaves_garbage(push, manifests, on_disk):
-    """What a moved tag stood for stays: by its digest, and on the disk, until it is deleted and then collected."""
+    """What a moved tag stood for stays in the registry, by its digest, and on the disk even after it is deleted."""
     old, new = push(1, "1.0"), push(2, "1.0")
     parts = {digest: [digest, *(b["digest"] for b in blobs(manifests(digest).data))] for digest in (old, new)}
     only_old = [part for part in parts[old] if part not in parts[new]]
@@ -536,12 +536,14 @@ def test_password_is_asked_for(login, locked, docker, contents, tmp_path):
     assert after.returncode == 0
 
 
-def test_wrong_password(login):
+def test_wrong_password(login, tmp_path):
     """A login with a wrong password fails with the status 401, and nothing is stored."""
     done = login("ahoy", "foul winds")
+    settings = tmp_path / "config.json"
 
     assert done.returncode == 1
     assert "401 Unauthorized" in done.stderr
+    assert not settings.exists() or not json.loads(settings.read_text()).get("auths")
 
 
 def test_login_is_stored_in_the_open(login, locked, tmp_path):
@@ -574,7 +576,7 @@ def test_delete_can_be_forbidden(locked, docker_only, contents, docker, login, t
 
 
 def test_only_loopback_goes_without_tls(docker, docker_only, open_registry):
-    """Without TLS a registry is spoken to on 127.0.0.0/8 only; at another address it is an error."""
+    """Docker talks to a registry without TLS on 127.0.0.0/8; at the registry's address on a bridge a pull fails."""
     [container] = json.loads(docker("inspect", docker(*open_registry[0], "ps", "--quiet").stdout.strip()).stdout)
     [network] = container["NetworkSettings"]["Networks"].values()
     done = docker("pull", f"{network['IPAddress']}:5000/app:1.0", check=False)

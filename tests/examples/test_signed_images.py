@@ -147,6 +147,7 @@ def test_signature_names_the_digest(push, sign, verify, image):
 
     assert claim["critical"]["image"] == {"docker-manifest-digest": digest}
     assert claim["critical"]["identity"] == {"docker-reference": f"{REGISTRY}/{image}"}
+    assert ":1.0" not in json.dumps(claim)
 
 
 def test_signature_is_beside_the_image(push, sign, tools, image):
@@ -159,14 +160,16 @@ def test_signature_is_beside_the_image(push, sign, tools, image):
     assert digest_of(tools, f"{image}:1.0") == digest
 
 
-def test_private_key_is_encrypted(keys, folder):
-    """The private key is written encrypted with the password, and readable for its owner only."""
+def test_private_key_is_encrypted(keys, tools, folder):
+    """The private key is of use only with the password, and readable for its owner only."""
     key = folder / "cosign.key"
-    lines = key.read_text().splitlines()
+    use = ["cosign", "public-key", "--key", "cosign.key"]
+    refused = tools("env", "COSIGN_PASSWORD=wrong", *use, check=False)
 
-    assert lines[0] == "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----"
+    assert key.read_text().startswith("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n")
     assert key.stat().st_mode & 0o777 == 0o600
-    assert "encrypted" not in json.loads(base64.b64decode("".join(lines[1:-1])))["ciphertext"]
+    assert refused.returncode != 0
+    assert tools(*use).stdout.strip() == (folder / "cosign.pub").read_text().strip()
 
 
 # Refused.
@@ -269,7 +272,7 @@ def test_policy_refuses_a_transplant(push, sign, fetch, tools, image):
 
 
 def test_policy_refuses_the_rest(push, sign, fetch, tools, image, name):
-    """What the policy does not name is refused, be it the same image in another repository."""
+    """The policy refuses the same image in another repository, which it does not name."""
     sign(push(1, "1.0"))
     there = f"{name('elsewhere')}:1.0"
     tools("skopeo", "copy", "--quiet", f"docker://{REGISTRY}/{image}:1.0", f"docker://{REGISTRY}/{there}")

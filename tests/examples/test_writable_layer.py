@@ -159,10 +159,11 @@ def test_up_builds_nothing_anew(compose, compose_count, folder):
     """After an edit docker compose up alone builds nothing: the container stays, and runs the program from before."""
     compose("up", "--detach", "--build")
     first, before = compose_count(), compose("ps", "--quiet").stdout
-    with (folder / "count").open("a") as program:
-        program.write(f"# {time.time_ns()}\n")
+    program = folder / "count"
+    program.write_text(program.read_text().replace("count + 1", "count + 10"))
     compose("up", "--detach")
 
+    assert "count + 10" in program.read_text()
     assert compose("ps", "--quiet").stdout == before
     assert (first, compose_count()) == (1, 2)
 
