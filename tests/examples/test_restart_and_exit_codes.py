@@ -83,7 +83,7 @@ def test_exits_at_once(docker, running, inspect, build, name):
 
 
 def test_shell_without_input(docker, inspect, name):
-    """A container of a shell exits at once with --detach, for nobody types into it; with --tty it runs on."""
+    """With --detach a container of a shell ends with exit status 0, because it gets no input; with --tty it runs on."""
     for suffix, options in (("plain", []), ("tty", ["--tty"])):
         docker("run", "--detach", "--name", name(suffix), *options, "debian:trixie-slim")
     docker("wait", name("plain"))
