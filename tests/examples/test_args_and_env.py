@@ -62,7 +62,7 @@ def test_env_keeps_an_arg(build, settings):
 
 
 def test_arg_is_not_for_docker_run(build, said):
-    """What ENV has taken from an ARG stays as it was built, whatever docker run gives that name."""
+    """A value that ENV took from an ARG stays as it was built, even if docker run --env sets that ARG's name."""
     assert said(build(), "--env", "VERSION=9") == "hello from dev, VERSION is 9\n"
 
 
@@ -75,7 +75,7 @@ def test_build_arg_from_the_shell(docker, folder, name, said, monkeypatch):
 
 
 def test_unknown_build_arg(build, said):
-    """A --build-arg for which there is no ARG changes nothing, not even an ENV of that name, and the build succeeds."""
+    """A --build-arg without an ARG in the Dockerfile doesn't change an ENV of that name, and the build succeeds."""
     assert said(build("Dockerfile", "--build-arg", "APP_VERSION=1.2")).startswith("hello from dev,")
 
 

@@ -81,7 +81,7 @@ def older_store(only_docker, engine):
 
 
 def test_older_store_refuses(older_store, docker, folder):
-    """The builder of an engine without the containerd image store refuses attestations, and says what to do."""
+    """The builder of an engine without the containerd image store refuses attestations, and names that store."""
     refused = docker("build", "--provenance=mode=max", str(folder), check=False)
 
     assert refused.returncode != 0
@@ -101,7 +101,7 @@ def test_attestations_are_beside_the_image(pushed):
 
 
 def test_image_runs_on_any_engine(pushed, stack, docker, name):
-    """An image with attestations is pulled and run like any other, also by an engine that could not have made them."""
+    """docker run pulls an image with attestations and runs it, whichever of the two image stores the engine has."""
     pushed("--provenance=mode=max")
     image = f"{stack[1]}/{name('app')}:1.0"
     said = docker("run", "--rm", "--quiet", image).stdout
@@ -150,7 +150,7 @@ def test_sbom_lists_the_packages(pushed, docker, measure):
 
 
 def test_scanner_is_an_image(on_builder):
-    """What lists the packages is an image that BuildKit fetches and runs: without it the build fails."""
+    """The scanner that lists the packages is an image: if it isn't in the registry, the build fails."""
     missing = on_builder(
         "docker", "buildx", "build", "--sbom=generator=localhost:5000/no-such-scanner:1.0", ".", check=False
     )
@@ -201,12 +201,12 @@ def test_same_bytes_twice(twice, table):
 
 
 def test_a_command_can_spoil_it(twice):
-    """A command whose result differs each time, such as one that writes the date into a file, is not mended by it."""
+    """With both options, two builds still differ if a command writes the date into a file."""
     assert not twice(",rewrite-timestamp=true", "--build-arg", EPOCH, dockerfile="Dockerfile.date")
 
 
 def test_older_store_ignores_it(older_store, docker, folder, name):
-    """Without the containerd image store an engine's own builder takes rewrite-timestamp, and ignores it silently."""
+    """Without the containerd image store, an engine's own builder accepts rewrite-timestamp, and ignores it."""
 
     def last_layer(image):
         output = f"--output=type=image,name={image},rewrite-timestamp=true"

@@ -251,13 +251,13 @@ def config_of(archive) -> str:
 
 
 def test_compose_waits_and_asks(one_host):
-    """Compose starts a client only when the service's health check has passed, and the client gets its answer."""
+    """Compose starts the service and a client that depends on its health: the service is healthy, and answers."""
     assert one_host["web"]["State"]["Health"]["Status"] == "healthy"
     assert one_host["answer"].startswith("version 1, on ")
 
 
 def test_compose_does_not_ask_the_unwell(docker, folder, prefix, token, images):
-    """Of a service that never gets well, Compose starts no client: a dependency failed to start."""
+    """If the service becomes unhealthy, Compose doesn't start the client: a dependency failed to start."""
     compose = ["compose", "--project-directory", str(folder), "--project-name", f"{prefix}-unwell"]
     docker("tag", images["broken"], f"{prefix}-unwell-web")
     done = docker(*compose, "run", "--rm", "ask", check=False)
@@ -270,7 +270,7 @@ def test_compose_does_not_ask_the_unwell(docker, folder, prefix, token, images):
 
 
 def test_compose_publishes(one_host):
-    """Compose publishes the service on 127.0.0.1, where whoever asks from this machine gets the client's answer."""
+    """Compose publishes the service on 127.0.0.1, where a request from the host gets the same answer as the client."""
     assert one_host["address"].startswith("127.0.0.1:")
     assert one_host["outside"] == one_host["answer"]
 
@@ -288,7 +288,7 @@ def test_compose_hands_in_what_differs(one_host):
 
 
 def test_machines_are_waited_for(docker, on, prefix):
-    """A machine has a health check, so that docker compose up --wait ends when its daemon answers."""
+    """After docker compose up --wait, the health checks of all three machines have passed."""
     nodes = [f"{prefix}-cluster-node{number}-1" for number in (1, 2, 3)]
 
     assert docker("inspect", "--format", "{{.State.Health.Status}}", *nodes).stdout.split() == ["healthy"] * 3
@@ -303,7 +303,7 @@ def test_three_machines_one_swarm(on, swarm):
 
 
 def test_a_copy_on_each_machine(shop):
-    """Three copies of a service land on three machines, and each machine pulls the image by the same digest."""
+    """The three copies of a service land on three machines, and the swarm pins all to one digest of the image."""
     assert sorted(task.node for task in shop["first"]) == ["node1", "node2", "node3"]
     assert len({task.image for task in shop["first"]}) == 1
     assert "@sha256:" in shop["first"][0].image
@@ -321,7 +321,7 @@ def test_swarm_hands_in_what_differs(shop, asked):
 
 
 def test_one_name_three_copies(shop, killed, asked):
-    """The service's name leads to all copies, whichever machine they are on."""
+    """From a client on one machine, the service's name leads to all three copies."""
     wanted = {task.container[:12] for task in killed["after"]}
     seen = set()
 
@@ -333,7 +333,7 @@ def test_one_name_three_copies(shop, killed, asked):
 
 
 def test_secret_is_not_told(on, shop):
-    """A swarm does not show a secret's value, neither with the service nor with the secret; a config's it does."""
+    """inspect shows a config's value, and a secret's neither for the service that uses it nor for the secret."""
     shown = on("node1", "docker", "service", "inspect", SERVICE).stdout
     shown += on("node1", "docker", "secret", "inspect", "--pretty", "shop_token").stdout
     config = on("node1", "docker", "config", "inspect", "--pretty", "shop_motto").stdout
@@ -372,7 +372,7 @@ def test_swarm_replaces_a_container(killed):
 
 
 def test_new_before_old(updated):
-    """With start-first each old copy is stopped only after its successor was found healthy."""
+    """With start-first, each old copy is shut down only after the new copy in its place is running."""
     for slot in (1, 2, 3):
         new = next(task for task in updated if task.slot == slot and ":2@" in task.image)
         old = next(task for task in updated if task.slot == slot and ":1@" in task.image and task.state == "shutdown")
@@ -388,7 +388,7 @@ def test_bad_version_is_taken_back(rolled_back):
 
 
 def test_bad_version_never_answers(rolled_back):
-    """While a version that is never healthy is tried, all answers come from the version before."""
+    """While the swarm tries a version that never becomes healthy, the previous version answers the requests."""
     assert rolled_back["answers"] == {"version 2"}
 
 
@@ -445,12 +445,12 @@ def test_pod_shares_its_network(on, played):
 
 
 def test_podman_runs_one_copy(played):
-    """Podman is no cluster: of three replicas it runs one, and says so."""
+    """Podman isn't a cluster: it reports that it limits the three replicas of the manifest to one."""
     assert "Limiting replica count to 1" in played["said"]
 
 
 def test_probe_replaces_the_check(played, one_host):
-    """What is asked of the container are the manifest's probes, and not the HEALTHCHECK of its image."""
+    """Podman's health checks have the interval of the manifest's probe, not that of the image's HEALTHCHECK."""
     second = 1_000_000_000
 
     assert played["web"]["Config"]["Healthcheck"]["Interval"] == 5 * second
@@ -459,7 +459,7 @@ def test_probe_replaces_the_check(played, one_host):
 
 
 def test_podman_asks_the_image(on, played):
-    """Where the manifest has no probe, Podman asks the HEALTHCHECK of the image."""
+    """Where the manifest has no probe, Podman's container has the HEALTHCHECK of the image."""
     without = "sed -e '/region: probes/,/endregion: probes/d' -e 's/name: web$/name: bare/'"
     play = f"{without} /example/kubernetes/web.yaml | podman kube play --tls-verify=false -"
     on("pod", "sh", "-ec", play)
@@ -492,7 +492,7 @@ def test_the_same_image(on, pushed, played, folder):
 
 
 def test_what_carries_over(one_host, shop, asked, on, validated, played, table):
-    """The image, variables, files and secrets carry over; build, depends_on and bind mounts do not."""
+    """Variables, files, and secrets carry over; build, restart, and a depends_on with a condition don't."""
     command = ("podman", "exec", "web-pod-web", "/web", "get", "http://127.0.0.1:8080/")
     answers = [one_host["answer"], until(asked, "an answer"), until(lambda: on("pod", *command).stdout, "an answer")]
     no = "no such field"

@@ -78,7 +78,7 @@ def test_live(server, page, place):
 
 
 def test_other_way(run, place):
-    """What a container writes into the folder is on the host at once."""
+    """A file that a container creates in the folder is on the host."""
     run("sh", "-c", "echo made > /site/made", mount=f"{place}/site:/site", user="0", check=True)
 
     assert (place / "site" / "made").read_text() == "made\n"
@@ -92,7 +92,7 @@ def test_outlives_rm_v(docker, server, place):
 
 
 def test_container_can_delete(run, place):
-    """A container that may write to the folder may delete what is in it, on the host too."""
+    """Root in a container can delete a file in the folder, which is then gone on the host too."""
     run("rm", "/site/index.html", mount=f"{place}/site:/site", user="0", check=True)
 
     assert [*(place / "site").iterdir()] == []
@@ -116,7 +116,7 @@ def test_hides(docker, build, run, place):
 
 
 def test_not_filled(run, place):
-    """An empty folder is not filled from the image, as a new volume would be."""
+    """An empty folder is not filled from the image."""
     (place / "empty").mkdir()
     run("true", mount=f"{place}/empty:/site", check=True)
 
@@ -156,7 +156,7 @@ def test_restart_mounts_anew(docker, server, place):
 
 
 def test_folder_follows_replacement(docker, server, place):
-    """When the folder is mounted, the container sees the replaced file at once."""
+    """When the folder is mounted, the container sees the replaced file."""
     web = server("-v", f"{place}/site:/site:ro")
     (place / "new").write_text("second")
     (place / "new").rename(place / "site" / "index.html")
@@ -194,8 +194,10 @@ def test_missing_file_is_a_directory(run, place, only_docker):
     assert (place / "index.html").is_dir()
 
 
-def test_name_is_a_volume(docker, server, name):
-    """Without a slash or a dot in front, -v takes a name for a volume's, whatever folders there are."""
+def test_name_is_a_volume(docker, server, name, tmp_path, monkeypatch):
+    """Without a slash or a dot in front, -v takes a name for a volume's, even if there is a folder of that name."""
+    (tmp_path / name("site")).mkdir()
+    monkeypatch.chdir(tmp_path)
     web = server("-v", f"{name('site')}:/site")
     [found] = json.loads(docker("inspect", web).stdout)
 

@@ -207,7 +207,7 @@ def test_names_end_at_the_network(servers, ask):
 
 
 def test_addresses_end_at_the_network(servers, ask, address, only_docker):
-    """A container on another network does not answer at its address either: the engine drops what is sent there."""
+    """A container on another network doesn't answer at its address either: the request times out."""
     only_docker("Podman separates networks only when it is told to")
 
     assert ask(servers["api"], address(servers["db"])) == ["I am db"]
@@ -227,7 +227,7 @@ def test_neighbours_use_the_containers_port(compose, servers, ask):
 
 
 def test_services_have_own_network_spaces(docker, servers):
-    """Each service has a network namespace of its own: Compose has no pods."""
+    """Each of the three services has its own network namespace."""
     spaces = {docker("exec", server, "readlink", "/proc/self/ns/net").stdout for server in servers.values()}
 
     assert len(spaces) == 3
@@ -246,7 +246,7 @@ def test_sidecar_shares_the_network_space(docker, compose, servers):
 
 
 def test_localhost_is_the_containers_own(servers, ask):
-    """In each container 127.0.0.1 is that container."""
+    """In each of the three containers, 127.0.0.1 is that container."""
     assert [ask(server, "127.0.0.1") for server in servers.values()] == [["I am web"], ["I am api"], ["I am db"]]
 
 

@@ -89,7 +89,7 @@ def test_the_build_had_it(docker, secret):
 
 
 def test_the_build_had_the_variable(docker, secret):
-    """With env= in the mount, the secret is a variable of that one command."""
+    """With env= in the mount, the command has the secret in a variable, which the container doesn't have."""
     image = secret("Dockerfile.env")
 
     assert docker("run", "--rm", image).stdout == f"fetched with a token of {len(TOKEN)} characters\n"

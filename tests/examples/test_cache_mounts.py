@@ -288,7 +288,7 @@ def test_output_of_a_step(written, only_docker):
 
 
 def test_export(copy, engine, docker, written, tmp_path, only_docker):
-    """With --cache-to, layers are exported, and cache mounts are not: elsewhere they begin empty."""
+    """With --cache-to, the layers are exported, and the files in cache mounts are not."""
     only_docker(NO_BUILDKIT)
     if engine.facts["store"] == "overlay2":
         pytest.skip("the builder of an engine with the older image store exports no cache")

@@ -157,7 +157,7 @@ def test_compose_words_and_entrypoint(docker, folder, prefix):
 
 
 def test_matrix(starts, table):
-    """What Docker starts is what the Dockerfile reference says, for all nine combinations of CMD and ENTRYPOINT."""
+    """All nine combinations start what the reference says, except that an ENTRYPOINT in shell form gets CMD too."""
     found = starts()
     table("plain", "grid", grid(found))
 
@@ -183,7 +183,7 @@ def test_matrix_with_entrypoint_option(starts, table):
 
 
 def test_matrix_as_the_program_sees_it(docker, build, name, table):
-    """An ENTRYPOINT in shell form ignores CMD and every word behind the image's name, and is not process 1."""
+    """An ENTRYPOINT in shell form ignores CMD and the arguments after the image's name, and is not process 1."""
     names = {pair: name("-".join(pair)) for pair in COMBINATIONS}
     for (entry, cmd), made in names.items():
         docker("create", "--name", made, build("Dockerfile.matrix", target=f"{entry}-{cmd}"), "show", "args")
@@ -192,7 +192,11 @@ def test_matrix_as_the_program_sees_it(docker, build, name, table):
     found = {pair: docker("logs", made).stdout.strip() for pair, made in names.items()}
     table("says", "grid", grid(found))
 
+    shells = [build("Dockerfile.matrix", target=f"shell-{cmd}") for cmd in FORMS["CMD"]]
+    alone = {docker("run", "--rm", image).stdout.strip() for image in shells}
+
     assert found == {(entry, cmd): SAYS[entry] for entry, cmd in COMBINATIONS}
+    assert alone == {SAYS["shell"]}
 
 
 # A base image's CMD.

@@ -310,7 +310,7 @@ def test_dollar_in_a_command(project):
 
 
 def test_dollars_everywhere(project, docker, table):
-    """A dollar is a variable's beginning for Compose everywhere, unless doubled, or in single quotes in an env file."""
+    """In compose.yaml, .env, and env_file, $ starts a variable unless doubled, or single-quoted in an env file."""
     written = {"PLAIN": "pa$word", "DOUBLED": "pa$$word", "QUOTED": "'pa$word'"}
     folder = project.folder
     for name, begin in ((".env", "D_"), ("app.env", "E_"), ("run.env", "")):
@@ -487,7 +487,7 @@ def test_secret_file(project, docker):
 
 
 def test_secret_mode(project):
-    """A secret from a file keeps its owner and mode, whatever the Compose file asks for; at 0600 others are denied."""
+    """A secret from a file keeps its owner and mode, even if the Compose file sets others; 0600 denies other users."""
     file = project.folder / "password.txt"
     app = {"build": ".", "secrets": [{"source": "password", "uid": "10001", "mode": "0444"}]}
     asked = write(project.folder, "mode.yaml", services={"app": app}, secrets={"password": {"file": "password.txt"}})
@@ -517,7 +517,7 @@ def test_secret_from_a_variable(project, docker):
 
 
 def test_env_is_in_inspect(project, docker):
-    """What comes by env_file is in docker inspect, as all that is in the container's environment is."""
+    """A variable that comes from env_file is in docker inspect."""
     (project.folder / "app.env").write_text(f"TOKEN={PASSWORD}\n")
     project("create", "app")
 

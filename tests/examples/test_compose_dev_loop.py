@@ -170,7 +170,7 @@ def test_shipped_says_production(docker, build):
 
 
 def test_same_packages(docker, build):
-    """The stage to work in and the stage to ship have the same packages, which were installed once."""
+    """The stage to work in and the stage to ship have the same packages."""
     packages = "fs.readdirSync('node_modules').filter(name => !name.startsWith('.')).join()"
     said = [
         docker("run", "--rm", "--entrypoint", "node", image, "-p", packages).stdout.strip()
@@ -241,7 +241,7 @@ def test_mount_is_live(live):
 
 
 def test_mount_is_quick(mounted, live, measure, repeat):
-    """Each further edit is in the answers after a moment, also when an editor replaces the file each time."""
+    """A further edit, for which an editor replaces the file, is in the answers within a minute."""
     turn = iter(range(9))
 
     measure("mount", repeat(lambda: seconds_of_an_edit(mounted, turn)), "seconds", high=DEADLINE)
@@ -261,7 +261,7 @@ def test_mount_is_for_reading(mounted):
 
 
 def test_mount_needs_the_source(stack_of):
-    """Where there is no source to mount, nothing is started, and no empty folder is made in its place."""
+    """Without the source to mount, docker compose up fails, and makes no empty folder in its place."""
     stack = stack_of("gone", "compose.mount.yaml")
     stack("build")
     (stack.folder / "src").rename(stack.folder / "elsewhere")
@@ -416,11 +416,11 @@ def watched(stack_of, runs) -> SimpleNamespace:
         stack.until(EDITED)
         seen.images = [container["Image"], stack.found()["Image"]]
         seen.packages = stack.packages()
+        stack("exec", "-T", "web", "touch", "/app/src/made-inside")
         stack.use_it()
         stack.until(FURTHER)
-        stack("exec", "-T", "web", "touch", "/app/src/made-inside")
         seen.came_back = (stack.folder / "src" / "made-inside").exists()
-    stack.until(FURTHER)  # the file made inside had the server begin anew
+    stack.until(FURTHER)
     seen.ended = stack.answer()
     stack.up("--force-recreate")
     seen.recreated = stack.answer()
@@ -445,7 +445,7 @@ def test_watch_syncs(watched):
 
 
 def test_watch_is_quick(watched, measure):
-    """Each further edit is copied as well, and in the answers after a moment."""
+    """A further edit is copied as well, and is in the answers within a minute."""
     measure("watch", watched.seconds, "seconds", high=DEADLINE)
 
 
@@ -456,7 +456,7 @@ def test_watch_rebuilds(watched):
 
 
 def test_watch_copies_one_way(watched):
-    """A file that is made in the container does not appear on the host: docker compose watch copies one way."""
+    """A file made in the container isn't on the host, even after a later edit: docker compose watch copies one way."""
     assert not watched.came_back
 
 
@@ -481,7 +481,7 @@ def test_config_shows_watch(plain):
 
 
 def test_what_an_edit_comes_to(plain, live, still, watched, table):
-    """An edit arrives by a build, a mount or a sync; the answer follows only where the server is started anew."""
+    """An edit arrives by a build, a mount, or a sync; with a mount alone, the answer stays the old one."""
     rows = {
         "`up`": plain.up,
         "`up --build`": plain.build,

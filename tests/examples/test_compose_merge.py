@@ -67,7 +67,7 @@ def test_merge_rules(config):
 
 
 def test_lists_grow(project, config, table):
-    """Of each kind of key there is one rule for what a second file does to it."""
+    """Of 14 keys in two files, the second file replaces image, command, and entrypoint, and the others are merged."""
     first = {
         "command": ["one"],
         "image": "one",
@@ -150,7 +150,7 @@ def test_reset_and_override(config):
 
 
 def test_paths_of_a_second_file(project):
-    """In files that are merged, all paths begin in the folder of the first one."""
+    """In files that are merged, the path of an env_file begins in the folder of the first one."""
     files = ("--file", str(project.folder / "compose.yaml"), "--file", str(project.folder / "parts/worker.yaml"))
     refused = project(*files, "config", check=False)
 
@@ -250,7 +250,7 @@ def test_image_and_build(project, docker):
     docker("image", "rm", f"{project.name}:mine")
 
 
-def test_name(project):
+def test_name(project, docker):
     """Containers, networks and volumes are named after the project, which is named after the folder, or by name."""
     shown = json.loads(project("config", "--format", "json").stdout)
     named = json.loads(project("--project-name", "other", "config", "--format", "json").stdout)
@@ -258,3 +258,6 @@ def test_name(project):
     assert shown["name"] == project.name
     assert shown["networks"]["default"]["name"] == f"{project.name}_default"
     assert (named["name"], named["networks"]["default"]["name"]) == ("other", "other_default")
+    project("--file", str(project.folder / "compose.yaml"), "create")
+    container = docker("inspect", f"{project.name}-app-1", "--format", "{{range .Mounts}}{{.Name}}{{end}}").stdout
+    assert container == f"{project.name}_data\n"

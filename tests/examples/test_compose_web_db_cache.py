@@ -164,7 +164,7 @@ def test_password_is_not_in_inspect(stack, compose):
 
 
 def test_password_is_asked_for(compose, stack):
-    """Over the network, the database lets nobody in without the right password."""
+    """Over the network, the database refuses a wrong password."""
     connect = "import psycopg; psycopg.connect(host='db', user='app', password='wrong')"
     refused = compose("exec", "web", "python", "-c", connect, check=False)
 
@@ -173,7 +173,7 @@ def test_password_is_asked_for(compose, stack):
 
 
 def test_web_is_confined(compose, stack):
-    """Web runs as user 10001, can gain no capability, and its file system is read-only but for /tmp."""
+    """Web runs as user 10001, can gain no capability, and can write to /tmp while its root file system is read-only."""
     status = compose("exec", "web", "grep", "-E", "^(Uid|CapBnd|NoNewPrivs)", "/proc/1/status").stdout.split()
     compose("exec", "web", "touch", "/tmp/here")
     elsewhere = compose("exec", "web", "touch", "/var/tmp/here", check=False)
@@ -181,6 +181,7 @@ def test_web_is_confined(compose, stack):
     assert status[:2] == ["Uid:", "10001"]
     assert status[-4:] == ["CapBnd:", "0000000000000000", "NoNewPrivs:", "1"]
     assert "Read-only file system" in elsewhere.stderr
+    assert stack["web"]["HostConfig"]["ReadonlyRootfs"]
 
 
 def test_logs_name_their_service(compose, stack):
@@ -327,7 +328,7 @@ def probes(docker, compose, stack, name):
 
 
 def test_who_reaches_whom(probes, table):
-    """All three reach each other by name; this machine reaches web alone, and a container elsewhere reaches none."""
+    """By name, all three reach each other, and a container elsewhere reaches none; web's published port answers."""
     table("network", "network", probes)
     reached = [(row["from"], row["to"]) for row in probes if row["connects"]]
     resolved = [(row["from"], row["to"]) for row in probes if row["resolves"]]

@@ -34,7 +34,7 @@ def test_client_is_recommended(run):
 
 
 def test_conflict(run):
-    """Debian's docker.io and Docker's own docker-ce cannot both be installed."""
+    """Debian's docker.io declares a conflict with Docker's own docker-ce."""
     assert "Conflicts: <docker-ce>" in run("apt-cache depends docker.io").stdout
 
 
@@ -57,7 +57,7 @@ def test_client_alone(run, docker, build):
 
 
 def test_newer_clients(docker, needs):
-    """A newer client says unknown command, of a plugin that is not there as of a word that is none."""
+    """A newer client reports "unknown command" for a command that is neither its own nor a plugin's."""
     needs("version", "28", "older clients say that it is not a docker command")
     refused = docker("nosuch", check=False)
 

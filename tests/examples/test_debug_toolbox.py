@@ -127,7 +127,7 @@ def ports(text):
 
 
 def test_what_it_sees(app, toolbox, table):
-    """Each flag opens one thing: --pid the processes, --network the network, and the same user the files."""
+    """--pid opens the processes, --network the network; both with the app's user or SYS_PTRACE open the files too."""
     container = app()
     visit(toolbox, container)
     pid, network, user = ["--pid", f"container:{container}"], ["--network", f"container:{container}"], "65532:65532"
@@ -279,7 +279,7 @@ def exported(docker, app, tmp_path):
 
 
 def test_export(exported):
-    """docker export gives all files of a container, which here are the program and next to nothing."""
+    """docker export gives the files of a container, here the program and its /state, and no /bin, /sbin, or /usr."""
     with tarfile.open(fileobj=io.BytesIO(exported.read_bytes())) as files:
         names = {each.name.strip("/") for each in files}
 
@@ -314,7 +314,7 @@ def test_import_change(docker, exported, name):
 
 
 def test_commit_keeps_settings(docker, app, name):
-    """An image made with docker commit keeps the settings."""
+    """An image made with docker commit keeps the CMD and the USER."""
     docker("commit", app(), name("committed"))
 
     assert of(docker, name("committed"), "{{json .Config.Cmd}} {{.Config.User}}") == '["/app"] 65532:65532'

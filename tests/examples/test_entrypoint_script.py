@@ -80,7 +80,7 @@ def test_stops_when_asked(docker, build, start, repeat, measure):
 
 
 def test_any_command(docker, build):
-    """Words behind the image's name are another command, which finds everything prepared."""
+    """Arguments after the image's name are another command, which reads the file that the script wrote."""
     done = docker("run", "--rm", *NAMED, build(), "cat", "/tmp/app.conf")
 
     assert done.stdout == "name = world\n"
@@ -123,7 +123,7 @@ def test_exec_does_not_pass_the_script(docker, build, start):
 
 
 def test_noexec_stays_pid_1(docker, build, start):
-    """Without exec the script stays process 1: docker stop waits out the timeout, and the program never hears of it."""
+    """Without exec the script stays process 1: docker stop ends in status 137, and the program doesn't say goodbye."""
     container = start(build("Dockerfile.noexec"))
     seen = first(docker, container)
     docker("stop", container)
@@ -188,7 +188,7 @@ def test_notexec_by_name(docker, changed, only_docker):
 
 
 def test_shell_form_loses_the_command(docker, build):
-    """With ENTRYPOINT in shell form the script is given no command: it ends at once, with exit status 0."""
+    """With ENTRYPOINT in shell form the script gets no command: it ends with exit status 0, and prints nothing."""
     done = docker("run", "--rm", *NAMED, build("Dockerfile.shell"))
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -210,3 +210,4 @@ def test_compose(docker, docker_services, docker_compose_project_name):
 
     assert first(docker, container) == "python app.py"
     assert docker("inspect", "--format", "{{.HostConfig.ReadonlyRootfs}}", container).stdout == "true\n"
+    assert docker("exec", container, "stat", "--file-system", "--format", "%T", "/tmp").stdout == "tmpfs\n"

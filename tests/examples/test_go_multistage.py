@@ -159,7 +159,7 @@ def test_stops_when_asked(stopped, measure, repeat):
 
 
 def test_one_layer_per_copy(docker, build, measure):
-    """The image on scratch has one layer, the copied program; distroless adds the same one layer to its base."""
+    """The image on scratch has one layer, the copied program; the one on distroless adds one layer to its base."""
     base = layers(docker, "gcr.io/distroless/static-debian13:nonroot")
     distroless = layers(docker, build(target="distroless"))
 
@@ -183,7 +183,7 @@ def test_same_bytes_in_both_stages(docker, build, fetch):
 
 
 def test_nothing_but_the_program(build, files):
-    """In the image on scratch the program is the only file that is not empty; Docker adds a few empty ones."""
+    """In the image on scratch the program is the only file that is not empty."""
     found = files(build())
 
     assert [path for path, entry in found.items() if entry.isreg() and entry.size] == ["app"]
@@ -214,7 +214,7 @@ def test_the_compiler_stays_behind(docker, build):
 
 
 def test_numeric_user(docker, build):
-    """Both final images name their user in numbers, as Kubernetes asks of images that must not run as root."""
+    """Both final images name their user and group in numbers."""
     images = [build(target=target) for target in FINAL]
     users = docker("image", "inspect", "--format", "{{.Config.User}}", *images).stdout.split()
 
@@ -262,7 +262,7 @@ def test_small(docker, build, fetch, files, measure):
 
 
 def test_naive_ships_the_compiler(docker, build, measure):
-    """The image of a single stage ships the compiler, and is more than fifty times as large."""
+    """The image of a single stage ships the compiler, and is at least fifty times as large."""
     naive, scratch = size(docker, build("Dockerfile.naive")), size(docker, build())
 
     measure("naive-size", naive, "bytes", low=300_000_000)
@@ -390,7 +390,7 @@ def test_cgo_on_distroless(docker, build, folder):
 
 
 def test_cgo_on_musl(docker, build, files):
-    """A program linked to Debian's C library does not start where there is musl instead, as on Alpine."""
+    """A program linked to Debian's C library does not start in an image that has musl instead."""
     there = [path for path in files(build("Dockerfile.musl")) if "ld-musl-" in path]
     done = docker("run", "--rm", build("Dockerfile.musl"), check=False)
 
@@ -444,7 +444,7 @@ def test_user_by_number(docker, build, name):
 
 
 def test_no_certificates(docker, build, name, tmp_path):
-    """On scratch no HTTPS server is trusted; once its CA certificate is put in place, it is."""
+    """On scratch an HTTPS server isn't trusted; once its CA certificate is put in place, it is."""
     docker("run", "--detach", "--name", name("peer"), build("Dockerfile.peer"))
     call = [build(), "/app", "healthcheck", "https://127.0.0.1:8443"]
     joined = ["run", "--rm", "--network", f"container:{name('peer')}"]
@@ -475,7 +475,7 @@ def test_stack_is_closed_but_for_one_port(docker, docker_services, docker_compos
 
 
 def test_three_sizes(docker, build, table):
-    """Distroless takes more than ten times off the image of one stage, and scratch is smaller still."""
+    """The image on distroless is less than a tenth of the one-stage image, and the one on scratch is smaller still."""
     images = {"one stage": build("Dockerfile.naive"), "distroless": build(target="distroless"), "scratch": build()}
     naive, distroless, scratch = (size(docker, image) for image in images.values())
     rows = zip(images, (naive, distroless, scratch), strict=True)

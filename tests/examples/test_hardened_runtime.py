@@ -155,7 +155,7 @@ def test_broken_by_read_only(run):
 
 
 def test_seccomp(run):
-    """The default filter refuses system calls that need no privilege; with seccomp=unconfined they are let through."""
+    """The default filter refuses a system call that needs no privilege; with seccomp=unconfined it is let through."""
     refused, allowed = run(REFUSED_CALL), run(REFUSED_CALL, "--security-opt", "seccomp=unconfined")
 
     assert refused.returncode != 0
@@ -164,7 +164,7 @@ def test_seccomp(run):
 
 
 def test_privileged(look, docker, build):
-    """With --privileged root holds SYS_ADMIN, no filter looks at its calls, and it has the host's devices."""
+    """With --privileged root holds SYS_ADMIN, no filter looks at its calls, and it has more devices."""
     free, usual = look("--user", "0", "--privileged"), look("--user", "0")
 
     assert "sys_admin" in free["capabilities"].split()
@@ -174,7 +174,7 @@ def test_privileged(look, docker, build):
 
 
 def test_what_each_flag_changes(look, table):
-    """Each flag changes what it is for, and leaves the rest as it was."""
+    """Of the table's four columns, each flag changes those that it is for, and leaves the others."""
     rows = {flag: look(*words) for flag, words in FLAGS.items()}
 
     def count(names):
@@ -219,7 +219,7 @@ def test_stack_still_answers(compose):
 
 
 def test_stack_is_hardened(compose):
-    """In the Compose service neither its user nor root holds a capability or can gain one, and nothing is writable."""
+    """The Compose service's user and root hold and gain no capability, and the image's files are read-only."""
     for user in ("10001:10001", "0:0"):
         seen = told(compose("exec", "--no-TTY", "--user", user, "web", "look").stdout)
         assert seen.pop("devices")

@@ -144,10 +144,12 @@ def test_five_are_kept(start, log, look):
 
 
 def test_any_other_status(start, becomes):
-    """A probe that ends with another status than 0 or 1 has failed as well."""
-    options = ["--health-cmd=exit 7", "--health-interval=200ms", "--health-retries=1", NO_START_PERIOD]
+    """A probe that ends with another exit status, such as 2, 7, or 255, has failed as well."""
+    options = ["--health-interval=200ms", "--health-retries=1", NO_START_PERIOD]
+    for status in (2, 7, 255):
+        container = start(options=[f"--health-cmd=exit {status}", *options], suffix=f"c{status}")
 
-    assert becomes(start(options=options), "unhealthy")["Log"][0]["ExitCode"] == 7
+        assert becomes(container, "unhealthy")["Log"][0]["ExitCode"] == status
 
 
 def test_hanging_probe(start, becomes):
@@ -177,7 +179,7 @@ def test_what_a_timeout_ends(docker, start, look):
 
 
 def test_first_probe(start, log, look):
-    """Without a start period the first probe comes one interval after the start."""
+    """Without a start period the first probe comes no sooner than one interval after the start."""
     container = start(dockerfile="Dockerfile.wget", options=["--health-interval=1s"])
     first = datetime.fromisoformat(log(container)[0]["Start"])
     begun = datetime.fromisoformat(look(container)["State"]["StartedAt"])
@@ -186,7 +188,7 @@ def test_first_probe(start, log, look):
 
 
 def test_start_interval(start, becomes):
-    """In the start period the probes come at the start interval, however long the interval is."""
+    """In the start period the probes don't wait for the interval: with one of an hour the container becomes healthy."""
     becomes(start(options=[f"--health-interval={NEVER}"]), "healthy")
 
 
@@ -261,7 +263,7 @@ def test_who_is_told(docker, start, becomes):
 
 
 def test_exit_probe(docker, start, becomes, look, table):
-    """A restart policy looks at the end of process 1 and at nothing else; a probe can bring that about."""
+    """A restart policy acts when process 1 ends, not when the container is unhealthy; a probe can end process 1."""
     policy = "--restart=always"
     sick, ends = (start(options=[policy, FAST], suffix=each) for each in ("ill", "ends"))
     # At its own interval: it would end a server that has only begun to start.
@@ -362,14 +364,21 @@ def test_inherited(docker, build, start, becomes, look):
 # Compose.
 
 
-def test_stack(docker_services, docker, docker_compose_project_name, look, only_docker):
-    """A health check in a Compose file takes the place of the image's, or gives one to an image that has none."""
+def test_stack(docker_services, docker, docker_compose_project_name, look, only_docker, folder, name):
+    """A health check in a Compose file replaces the test of the image's, or gives one to an image that has none."""
     only_docker("Podman leaves it to systemd to run the probes")
     web, static = (look(f"{docker_compose_project_name}-{each}-1") for each in ("web", "static"))
+    (folder / "over.yaml").write_text('services: {web: {healthcheck: {test: ["CMD", "true"]}}}\n')
+    over = ["compose", "--project-directory", str(folder), "--project-name", name("over")]
+    over += [f"--file={folder / file}" for file in ("compose.yaml", "over.yaml")]
+    docker(*over, "create", "web")
+    replaced = look(f"{name('over')}-web-1")["Config"]["Healthcheck"]["Test"]
+    docker(*over, "down", "--rmi", "local")
     published = docker("port", f"{docker_compose_project_name}-web-1", "8000").stdout
     image = docker("image", "inspect", "--format", "{{json .Config.Healthcheck}}", "busybox:1.37").stdout
 
     assert image.strip() == "null"
+    assert (web["Config"]["Healthcheck"]["Test"], replaced) == (["CMD", "python", "probe.py"], ["CMD", "true"])
     assert published.startswith("127.0.0.1:")
     checked = static["Config"]["Healthcheck"]
     assert (checked["Test"][:2], checked["Retries"]) == (["CMD", "wget"], 2)
@@ -377,7 +386,7 @@ def test_stack(docker_services, docker, docker_compose_project_name, look, only_
 
 
 def test_stack_stops(docker, folder, name, look, only_docker):
-    """BusyBox's httpd as process 1 ignores a request to stop; with init: true it ends at once, with 143."""
+    """With init: true, BusyBox's httpd ends by the request to stop, with exit status 143."""
     only_docker("Podman leaves it to systemd to run the probes")
     project = ["compose", "--file", str(folder / "compose.yaml"), "--project-name", name("stop")]
     docker(*project, "up", "--detach", "static")
@@ -408,7 +417,7 @@ def waited(docker, folder, name, only_docker):
 
 
 def test_wait(waited, build, table):
-    """docker compose up --wait ends with 0 when all is healthy, or runs where nothing checks; otherwise with 1."""
+    """docker compose up --wait ends with 0 if a service is healthy or has no check, with 1 if unhealthy or ended."""
     build()
     cases = {
         "it becomes healthy": ("healthy",),
