@@ -175,12 +175,12 @@ def test_same_image_everywhere(pipeline, docker, first):
     """Removed from the engine and pulled by its digest, the image has the ID of the one that was built."""
     form = ("image", "inspect", "--format", "{{.Id}}")
     [built] = json.loads(docker("image", "inspect", f"{pipeline.image}:c1").stdout)
-    names = [*built["RepoTags"], *built["RepoDigests"]]
-    docker("image", "rm", "--force", *dict.fromkeys(names))
+    docker("image", "rm", "--force", built["Id"])
     gone = docker("image", "inspect", built["Id"], check=False)
     docker("pull", "--quiet", first)
     pulled = docker(*form, first).stdout.strip()
-    for tag in built["RepoTags"]:
+    # The containerd image store lists names with a digest here, too.
+    for tag in (tag for tag in built["RepoTags"] if "@" not in tag):
         docker("tag", first, tag)
 
     assert gone.returncode != 0
