@@ -144,7 +144,7 @@ def test_wanted(files, copy):
 
 
 def test_all_of_it(files, copy, only_docker):
-    """Without one, COPY . . brings .env, the logs, the Dockerfiles and the large file into the image."""
+    """Without one, COPY . . brings .env, a log, the Dockerfile, and the large file into the image."""
     only_docker("without BuildKit the client reads .dockerignore alone")
     (copy / "data.bin").write_text("not so large, to be quick\n")
     found = files(copy, "Dockerfile.all")

@@ -235,7 +235,7 @@ def lines(found):
 
 
 def test_files_call_the_script(example):
-    """The files of both CIs call the script for all of its steps, and do nothing themselves but log in."""
+    """The files of both CIs call the script for all of its steps, and only log in and pass on the digest besides."""
     for file in (".github/workflows/image.yml", ".gitlab-ci.yml"):
         found = list(lines(yaml.safe_load((example.root / file).read_text())))
         steps = [line.split()[1] for line in found if line.startswith("./pipeline ")]

@@ -128,7 +128,7 @@ def test_setuid(run):
 
 
 def test_read_only(run):
-    """With --read-only not even root can write to the image's files, and without a tmpfs not to /tmp either."""
+    """With --read-only not even root can write to /usr/local/bin, and without a tmpfs not to /tmp either."""
     for path in ("/usr/local/bin/x", "/tmp/x"):
         refused = run(["touch", path], "--user", "0", "--read-only")
         assert refused.returncode == 1

@@ -100,7 +100,7 @@ def test_settings(docker, build):
 
 
 def test_without_a_check(docker, start, look):
-    """Without a health check a server that answers nothing but errors is running, and of health nothing is said."""
+    """Without a health check a server that answers with an error is running, and docker inspect shows no health."""
     container = start(*COLD, options=["--no-healthcheck"])
     until(lambda: docker("logs", container).stdout, "its start")
     probe = docker("exec", container, "python", "probe.py", check=False)
