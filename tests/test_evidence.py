@@ -20,7 +20,7 @@ RUN = Run(
     date="2026-11-20",
     engine={"name": "Docker", "version": "28.5.2"},
     claims={"test_a": Claim("It holds.", "passed")},
-    transcripts={"first": Replayed(3, "passed")},
+    transcripts={"first": Replayed(3, "passed", records={"2": ("a", 7, "b"), "3": ()})},
     measures={"size": Measure(10, "bytes", 0, 20), "start": Measure(2.0, "seconds", 0, 60)},
 )
 
@@ -32,6 +32,15 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     assert evidence.save_evidence(whole, tmp_path) is True
     assert evidence.save_evidence(whole, tmp_path) is False
     assert evidence.load_evidence("hello", tmp_path) == whole
+
+
+def test_evidence_from_before_there_were_records(tmp_path):
+    """A run without records is saved without a word about them, as it was before there were any, and is loaded."""
+    run = dataclasses.replace(RUN, transcripts={"first": Replayed(3, "passed")})
+    evidence.save_evidence(Evidence("hello", {"e": run}), tmp_path)
+
+    assert '"records"' not in evidence.evidence_file("hello", tmp_path).read_text()
+    assert evidence.load_evidence("hello", tmp_path).runs == {"e": run}
 
 
 def test_nothing_recorded_is_no_error(tmp_path):
@@ -130,6 +139,13 @@ def test_malformed_evidence_says_what_to_run(tmp_path, text, problem):
         ("transcripts first outcome", "pass", "did you mean passed"),
         ("transcripts first steps", -1, "transcripts.first: -1 steps"),
         ("transcripts first steps", "3", "not a whole number"),
+        ("transcripts first steps", 2, "transcripts.first: a record of step '3' of 2"),
+        ("transcripts first records", {"0": ["a"]}, "a record of step '0' of 3"),
+        ("transcripts first records", {"1": ["a" * 6001]}, "a record of 6001 characters; the limit is 6000"),
+        ("transcripts first records", {"1": [0]}, "a record that leaves out 0 lines"),
+        ("transcripts first records", {"1": [["a"]]}, r"first.records.1.0. is .*, not str or int"),
+        ("transcripts first records", {"1": ["a\u202eb"]}, "a record with a hidden character"),
+        ("transcripts first records", {"1": ["a\nb"]}, "a record with a hidden character"),
         ("measures size unit", "<script>", "measures.size: no unit '<script>'; there are: bytes"),
         ("measures size value", 21, "the measure size is outside its bounds, but every claim passed"),
         ("measures size value", float("nan"), "measures.size.value is nan, not a number"),

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from drydock.engine.client import Engine
+from drydock.errors import ReplayError
 from drydock.model.example import Example
 from drydock.model.transcript import parse_transcript
 from drydock.replay import replay
@@ -56,3 +57,32 @@ def test_a_record_of_what_matches_leaves_the_file(tmp_path, text):
     )
 
     assert place.read_text() == text
+
+
+def _outcomes(tmp_path, text, *printed):
+    place = tmp_path / "hello/transcripts/t.console"
+    place.parent.mkdir(parents=True)
+    place.write_text(text)
+    job = replay.Job(
+        Engine({}, facts=FACTS), Example(tmp_path / "hello"), "t", tmp_path / "copy", tmp_path, record=True
+    )
+    transcript = parse_transcript(text, "t.console")
+    outcomes = [
+        Outcome(step, dataclasses.replace(step, output=output), 0.0)
+        for step, output in zip(transcript.steps, printed, strict=True)
+    ]
+    return replay._record_outcomes(job, transcript, outcomes)
+
+
+def test_what_steps_print_is_recorded(tmp_path):
+    """A step that printed something else than its pattern gets a record, without the path of the copy."""
+    path = f"{tmp_path}/copy/hello"
+    recorded = _outcomes(tmp_path, "$ echo a\na\n$ pwd\n[..]\n", ("a",), (path,))
+
+    assert [outcome.record for outcome in recorded] == [None, ("/home/you/hello",)]
+
+
+def test_a_secret_is_not_recorded(tmp_path):
+    """A step that prints a secret where its pattern is open fails a recording; the report has its line."""
+    with pytest.raises(ReplayError, match=r"^t.console:3: a record with a secret; let the command not print it"):
+        _outcomes(tmp_path, "$ echo a\na\n$ cat key\n...\n", ("a",), ("-----BEGIN PRIVATE KEY-----",))

@@ -7,9 +7,11 @@ import dataclasses
 import pytest
 
 from drydock.engine.client import Engine
+from drydock.model.evidence import Replayed, Run
+from drydock.model.example import Example
 from drydock.model.floor import load_floor
 from drydock.testing import results
-from drydock.testing.results import Result
+from drydock.testing.results import Result, StepResult
 
 FACTS = {"unit": "hello", "kind": "claim", "name": "test_a", "sentence": "It is.", "steps": []}
 TEST = "tests/examples/test_hello.py::test_a"
@@ -99,3 +101,42 @@ def test_only_evidence_has_sentences_and_measures():
     result = dataclasses.replace(merged(report()), measures={"size": {"value": 1}}, reason="why")
 
     assert results.without_evidence(result) == Result(TEST, "hello", "passed", "why", 1.0, "claim", "test_a")
+
+
+STEPS = "$ docker run -d greeting\n<id>\n$ docker ps\n...\n$ true\n"
+OLD = {"1": ("a" * 12,), "2": (f"{'a' * 12}  Up",)}
+NEW = {"1": ("b" * 12,), "2": (f"{'b' * 12}  Up",)}
+
+
+@pytest.mark.parametrize(
+    ("stored", "records", "kept"),
+    [
+        ({}, OLD, True),
+        ({"digest": "other"}, OLD, False),
+        ({"engine": {"name": "Docker", "version": "29.9"}}, OLD, False),
+        ({}, {"1": OLD["1"]}, False),
+        ({}, OLD | {"1": ("no ID",)}, False),
+        ({}, {}, False),
+    ],
+)
+def test_a_stored_record_stays(tmp_path, stored, records, kept):
+    """Records stay if the files and the engine are the same, each step has one, and all match; or none stays."""
+    (tmp_path / "transcripts").mkdir()
+    (tmp_path / "transcripts/t.console").write_text(STEPS)
+    new = Run("digest", "2026-11-28", {"name": "Docker", "version": "29.7"})
+    old = dataclasses.replace(new, **stored, transcripts={"t": Replayed(3, "passed", records=records)})
+    new.transcripts["t"] = Replayed(3, "passed", records=NEW)
+    results.keep_records(old, new, Example(tmp_path))
+
+    assert new.transcripts["t"].records == (records if kept else NEW)
+
+
+def test_records_get_into_evidence():
+    """What the steps of a transcript printed goes from its test's report into the run, and not into the history."""
+    facts = FACTS | {"kind": "transcript", "name": "t", "steps": [], "records": {"1": ["a", 3]}}
+    result = results.read_report(report(facts=facts | {"steps": [dataclasses.asdict(StepResult(1, 0.1, 1, True))]}))
+    hello = next(iter(results.examples.load_examples()))
+    run = results.build_run(Engine({}, facts={"name": "Docker", "version": "29.7"}), hello, [result])
+
+    assert run.transcripts == {"t": Replayed(1, "passed", records={"1": ("a", 3)})}
+    assert results.without_evidence(result).records == {}

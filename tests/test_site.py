@@ -422,7 +422,7 @@ def test_census(site):
 
     assert built.census == {
         "pages": 5, "examples": 1, "blocks": 3, "written": 1, "files": 2, "regions": 0, "transcripts": 1,
-        "commands": 2, "unbound": 0, "hidden": 0, "skipped": 0,
+        "commands": 2, "unbound": 0, "hidden": 0, "skipped": 0, "placeholders": 0, "elided": 1,
         "slack": {"steps": 2, "lines": 2, "exact": 2, "elided": 1, "open": {}, "retried": 0},
     }  # fmt: skip
     assert "every block is owned by an example: 100 %" in built.said

@@ -23,3 +23,8 @@ def check_characters(text: str, shown: object) -> None:
         line = text.count("\n", 0, hidden.start()) + 1
         name = unicodedata.name(hidden[0], "a control character")
         raise MalformedError(shown, line, f"U+{ord(hidden[0]):04X} ({name}) can't be shown on a page; remove it")
+
+
+def strip_hidden(text: str) -> str:
+    """Return `text` without the characters that can't be seen."""
+    return _HIDDEN.sub("", text)

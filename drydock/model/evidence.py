@@ -18,6 +18,7 @@ from typing import Any
 
 from drydock import ROOT, store
 from drydock.errors import MalformedError, MissingError, did_you_mean
+from drydock.model.records import Record, check_record
 
 SCHEMA = 2
 #: One file per example.
@@ -176,16 +177,23 @@ class Replayed:
 
     :ivar steps: number of commands that ran.
     :ivar reason: why it was skipped, else "".
+    :ivar records: what the steps printed, by their number from 1; none for a step that printed just what is in the
+        transcript. See :mod:`drydock.model.records`.
     """
 
     steps: int
     outcome: str
     reason: str = ""
+    records: dict[str, Record] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_outcome(self.outcome)
         if self.steps < 0:
             raise ValueError(f"{self.steps} steps")
+        for number, record in self.records.items():
+            if not re.fullmatch(r"[1-9]\d{0,5}", number, re.ASCII) or int(number) > self.steps:
+                raise ValueError(f"a record of step {number!r} of {self.steps}")
+            check_record(record)
 
 
 def _check_outcome(outcome: str) -> None:
@@ -387,7 +395,7 @@ def _to_plain(evidence: Evidence) -> dict[str, Any]:
 
 
 def _drop_empty(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value not in ("", (), None)}
+    return {name: value for name, value in values.items() if value not in ("", (), None, {})}
 
 
 def with_run(evidence: Evidence, key: str, run: Run) -> Evidence:

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -278,52 +279,89 @@ def step_matches(expected: Step, observed: Step) -> bool:
 
 def lines_match(expected: Sequence[str], observed: Sequence[str]) -> bool:
     """Return whether the patterns `expected` match `observed`; repeats of Compose's progress don't count."""
-    wanted, got = _trim_progress(expected, observed)
-    if _patterns_match(wanted, got):
-        return True
-    return _patterns_match(_drop_repeats(wanted), _drop_repeats(got))
+    return align_lines(expected, observed) is not None
+
+
+def align_lines(expected: Sequence[str], observed: Sequence[str]) -> list[int] | None:
+    """Return for each line `observed` the index of the pattern that it matches, or None if they don't match.
+
+    :returns: -1 for a line of Compose's progress that doesn't count.
+    """
+    wanted, got = [trim_line(line) for line in expected], [trim_line(line) for line in observed]
+    columns, rows = [*range(len(wanted))], _counted_rows(wanted, got)
+    for _ in range(2):
+        matched = _match_patterns([wanted[column] for column in columns], [got[row] for row in rows])
+        if matched is not None:
+            indexes = dict(zip(rows, (columns[index] for index in matched), strict=True))
+            return [indexes.get(row, -1) for row in range(len(got))]
+        columns, rows = _first_rows(wanted, columns), _first_rows(got, rows)
+    return None
 
 
 def _trim_progress(expected: Sequence[str], observed: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return both with single blanks in progress lines; without `observed` chatter if `expected` has none."""
-    wanted, got = [_trim_line(line) for line in expected], [_trim_line(line) for line in observed]
-    if any(_CHATTER.fullmatch(line) for line in wanted):
-        return wanted, got
-    return wanted, [line for line in got if not _CHATTER.fullmatch(line)]
+    wanted, got = [trim_line(line) for line in expected], [trim_line(line) for line in observed]
+    return wanted, [got[row] for row in _counted_rows(wanted, got)]
 
 
-def _trim_line(line: str) -> str:
+def _counted_rows(wanted: Sequence[str], got: Sequence[str]) -> list[int]:
+    """Return the indexes of the lines of `got`, without chatter if `wanted` has none."""
+    chatty = any(_CHATTER.fullmatch(line) for line in wanted)
+    return [row for row, line in enumerate(got) if chatty or not _CHATTER.fullmatch(line)]
+
+
+def trim_line(line: str) -> str:
+    """Return `line` with single blanks, if it is one of Compose's progress."""
     return re.sub(" {2,}", " ", line).rstrip(" ") if _PROGRESS.fullmatch(line) else line
 
 
 def _drop_repeats(lines: Sequence[str]) -> list[str]:
+    return [lines[row] for row in _first_rows(lines, range(len(lines)))]
+
+
+def _first_rows(lines: Sequence[str], rows: Sequence[int]) -> list[int]:
     """Drop progress lines that came before. A pattern isn't dropped: it can stand for another line each time."""
-    first = {line: index for index, line in reversed([*enumerate(lines)])}
-    return [line for index, line in enumerate(lines) if first[line] == index or not _is_plain_progress(line)]
+    first = {lines[row]: row for row in reversed(rows)}
+    return [row for row in rows if first[lines[row]] == row or not _is_plain_progress(lines[row])]
 
 
 def _is_plain_progress(line: str) -> bool:
-    return bool(_PROGRESS.fullmatch(line)) and not _TOKEN.search(line) and not _ELISION.search(line)
+    return bool(_PROGRESS.fullmatch(line)) and not is_open(line)
 
 
-def _patterns_match(expected: Sequence[str], observed: Sequence[str]) -> bool:
-    """Return whether the patterns `expected` match all lines `observed`.
+def is_open(line: str) -> bool:
+    """Return whether the pattern `line` matches more than one text."""
+    return line == ANY_LINES or bool(_TOKEN.search(line) or _ELISION.search(line))
+
+
+def _match_patterns(expected: Sequence[str], observed: Sequence[str]) -> list[int] | None:
+    """Return for each line `observed` the index of the pattern in `expected` that it matches, or None.
 
     Blocks between ``...`` are searched from the left, without backtracking: with these wildcards, the leftmost match of
     a block is never a wrong choice.
     """
-    blocks = [list(block) for block in _split_blocks(expected)]
+    blocks = list(_split_blocks(expected))
     if len(blocks) == 1:
-        return len(expected) == len(observed) and _block_at(blocks[0], observed, 0)
+        whole = len(expected) == len(observed) and _block_at(blocks[0], observed, 0)
+        return [*range(len(expected))] if whole else None
     head, *middle, tail = blocks
     if len(head) + len(tail) > len(observed) or not _block_at(head, observed, 0):
-        return False
-    at, end = len(head), len(observed) - len(tail)
+        return None
+    starts, at, end = [0], len(head), len(observed) - len(tail)
     for block in middle:
         while at + len(block) <= end and not _block_at(block, observed, at):
             at += 1
+        starts.append(at)
         at += len(block)
-    return at <= end and _block_at(tail, observed, end)
+    if at > end or not _block_at(tail, observed, end):
+        return None
+    indexes: list[int] = []
+    index = 0
+    for block, start in zip(blocks, [*starts, end], strict=True):
+        indexes += [index - 1] * (start - len(indexes))  # what the `...` before the block covers
+        indexes += range(index, index + len(block))
+        index += len(block) + 1
+    return indexes
 
 
 def _split_blocks(expected: Sequence[str]) -> Iterator[list[str]]:
@@ -343,21 +381,34 @@ def _block_at(block: Sequence[str], observed: Sequence[str], at: int) -> bool:
 
 def line_matches(expected: str, observed: str) -> bool:
     """Return whether the pattern `expected` matches the whole line `observed`, both escaped as in a transcript."""
-    if expected == observed:
-        return True
-    pieces = _compile_pieces(expected)
-    if len(pieces) == 1:
-        return pieces[0].fullmatch(observed) is not None
-    first = pieces[0].match(observed)
-    if first is None:
-        return False
-    at = first.end()
-    for piece in pieces[1:-1]:
-        occurrence = piece.search(observed, at)
-        if occurrence is None:
-            return False
-        at = occurrence.end()
-    return any(pieces[-1].fullmatch(observed, start) for start in range(at, len(observed) + 1))
+    return expected == observed or _match_pieces(expected, observed) is not None
+
+
+def open_spans(expected: str, observed: str) -> list[tuple[int, int]]:
+    """Return the parts of the line `observed` that placeholders of the pattern `expected`, which matches it, cover."""
+    pieces = _match_pieces(trim_line(expected), observed) if expected != observed else None
+    if pieces is None:
+        return []
+    spans = [piece.span(group) for piece in pieces for group in range(1, len(piece.groups()) + 1)]
+    spans += [(piece.end(), following.start()) for piece, following in itertools.pairwise(pieces)]
+    return sorted(span for span in spans if span[0] < span[1])
+
+
+def _match_pieces(expected: str, observed: str) -> list[re.Match[str]] | None:
+    """Return the matches of the text between the ``[..]`` of a line, from its start to its end."""
+    first, *rest = _compile_pieces(expected)
+    if not rest:
+        whole = first.fullmatch(observed)
+        return [whole] if whole else None
+    matches = [first.match(observed)]
+    for piece in rest[:-1]:
+        if matches[-1] is None:
+            return None
+        matches.append(piece.search(observed, matches[-1].end()))
+    if matches[-1] is not None:
+        starts = range(matches[-1].end(), len(observed) + 1)
+        matches.append(next(filter(None, (rest[-1].fullmatch(observed, start) for start in starts)), None))
+    return [match for match in matches if match] if matches[-1] is not None else None
 
 
 @functools.lru_cache(maxsize=4096)
@@ -369,7 +420,7 @@ def _compile_pieces(expected: str) -> tuple[re.Pattern[str], ...]:
 def _compile_piece(text: str) -> str:
     parts = _TOKEN.split(text)
     return "".join(
-        rf"(?:{REDACTIONS[part]}|\\?<{part}>)" if index % 2 else re.escape(part) for index, part in enumerate(parts)
+        rf"({REDACTIONS[part]}|\\?<{part}>)" if index % 2 else re.escape(part) for index, part in enumerate(parts)
     )
 
 

@@ -15,7 +15,9 @@ from drydock.engine.client import Engine
 from drydock.errors import ReplayError
 from drydock.model.conditions import condition_holds
 from drydock.model.example import Example
+from drydock.model.records import make_record
 from drydock.model.transcript import ANY_LINES, Step, Transcript, describe_differences, merge_step, render_transcript
+from drydock.replay import privacy
 from drydock.replay.reservations import reserve_names
 from drydock.replay.shell import Outcome, run_steps, shell_environment
 
@@ -30,7 +32,8 @@ class Job:
     :ivar name: the transcript's name.
     :ivar scratch: an empty folder for the copy of the example.
     :ivar locks: the folder of this engine's lock files.
-    :ivar rewrite: record the outputs instead of comparing them.
+    :ivar record: keep what the steps printed for evidence.
+    :ivar rewrite: write the outputs into the transcript instead of comparing them.
     :ivar accept: record even a step whose exit status changed.
     :ivar keep: after a failure, leave everything in place.
     """
@@ -40,6 +43,7 @@ class Job:
     name: str
     scratch: Path
     locks: Path
+    record: bool = False
     rewrite: bool = False
     accept: bool = False
     keep: bool = False
@@ -86,8 +90,24 @@ def run_job(job: Job) -> list[Outcome]:
             message = f"{transcript.place}: the transcript leaves {leftovers}; remove it in its last steps"
             raise ReplayError(message, outcomes)
     if job.rewrite:
-        _rewrite_transcript(job, transcript, outcomes)
-    return outcomes
+        transcript = _rewrite_transcript(job, transcript, outcomes)
+    return _record_outcomes(job, transcript, outcomes) if job.record else outcomes
+
+
+def _record_outcomes(job: Job, transcript: Transcript, outcomes: list[Outcome]) -> list[Outcome]:
+    """Return the outcomes with their records.
+
+    :raises ReplayError: one holds a secret, or is over the limit.
+    """
+    clean = privacy.find_private(job.example, job.scratch)
+    recorded = []
+    for step, outcome in zip(transcript.steps, outcomes, strict=True):
+        try:
+            record = make_record(step.output, outcome.observed.output, clean)
+        except ValueError as error:
+            raise ReplayError(f"{transcript.place}:{step.line}: {error}", outcomes) from None
+        recorded.append(dataclasses.replace(outcome, record=record))
+    return recorded
 
 
 def reader_environment(engine: Engine, scratch: Path) -> dict[str, str]:
@@ -102,12 +122,14 @@ def _may_record(job: Job, outcome: Outcome) -> bool:
     return job.rewrite and not outcome.problem and (same_status or job.accept)
 
 
-def _rewrite_transcript(job: Job, transcript: Transcript, outcomes: list[Outcome]) -> None:
+def _rewrite_transcript(job: Job, transcript: Transcript, outcomes: list[Outcome]) -> Transcript:
     steps = tuple(merge_step(outcome.expected, outcome.observed) for outcome in outcomes)
     if steps == transcript.steps:
-        return  # nothing changed: keep the author's formatting
+        return transcript  # nothing changed: keep the author's formatting
     path = job.example.path(f"transcripts/{job.name}.console")
-    store.write_text(path, render_transcript(dataclasses.replace(transcript, steps=steps)))
+    rewritten = dataclasses.replace(transcript, steps=steps)
+    store.write_text(path, render_transcript(rewritten))
+    return rewritten
 
 
 def failure_report(engine: Engine, slug: str, transcript: Transcript, outcome: Outcome) -> list[str]:

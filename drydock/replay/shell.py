@@ -20,6 +20,7 @@ from typing import TypeVar
 from drydock import host
 from drydock.engine.client import LAYER_RACE, RACE_TRIES
 from drydock.errors import DrydockError
+from drydock.model.records import Record
 from drydock.model.transcript import Step, Transcript, observed_lines, step_matches
 
 #: Bytes that one step may print: a step that prints endlessly would fill the disk.
@@ -72,6 +73,7 @@ class Outcome:
     :ivar seconds: wall time of the last try.
     :ivar tries: how often the command ran.
     :ivar problem: why there is no exit status, or "".
+    :ivar record: what evidence keeps of the output, if the job records it.
     """
 
     expected: Step
@@ -79,6 +81,7 @@ class Outcome:
     seconds: float
     tries: int = 1
     problem: str = ""
+    record: Record | None = None
 
     @property
     def passed(self) -> bool:

@@ -21,6 +21,7 @@ class Block:
     :ivar kind: ``file`` or ``transcript``.
     :ivar region: the part of the file that is shown, or "" for all of it.
     :ivar steps: the steps that a transcript's block shows, by the lines at which they stand in the transcript.
+    :ivar patterns: those of the steps whose placeholders it shows, for want of a record.
     """
 
     slug: str
@@ -28,6 +29,7 @@ class Block:
     kind: str = "file"
     region: str = ""
     steps: tuple[int, ...] = ()
+    patterns: tuple[int, ...] = ()
 
 
 @dataclass

@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,9 @@ from drydock import store
 from drydock.engine.client import Engine
 from drydock.model import evidence, example as examples, floor
 from drydock.model.evidence import Claim, Measure, Replayed, Run, Table
+from drydock.model.example import Example
+from drydock.model.records import Record, printed_lines
+from drydock.model.transcript import Transcript
 from drydock.replay.shell import Outcome
 
 #: A test's ID in a report: with ``--dist loadgroup``, it ends with the name of the test's group.
@@ -49,6 +52,7 @@ class Result:
     :ivar kind: ``claim`` or ``transcript``; "" for a test that belongs to no example.
     :ivar name: the name of the claim's test function, or of the transcript.
     :ivar steps: the steps of a transcript that ran.
+    :ivar records: what its steps printed, for evidence; see :class:`drydock.model.evidence.Replayed`.
     :ivar expected: whether it ran as a known failure. If it failed as expected, its outcome is ``skipped``.
     """
 
@@ -61,6 +65,7 @@ class Result:
     name: str = ""
     sentence: str = ""
     steps: tuple[StepResult, ...] = ()
+    records: dict[str, Record] = field(default_factory=dict)
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     expected: bool = False
@@ -84,9 +89,12 @@ def report_facts(item: pytest.Item) -> dict[str, Any]:
 
 
 def report_steps(item: pytest.Item, outcomes: Iterable[Outcome]) -> None:
-    """Add the steps of a transcript to its test's reports."""
-    steps = [StepResult(o.expected.line, round(o.seconds, 3), o.tries, o.passed) for o in outcomes]
+    """Add the steps of a transcript, and what they printed, to its test's reports."""
+    ran = list(outcomes)
+    steps = [StepResult(o.expected.line, round(o.seconds, 3), o.tries, o.passed) for o in ran]
     report_facts(item)["steps"] = [dataclasses.asdict(step) for step in steps]
+    records = {str(number): list(o.record) for number, o in enumerate(ran, 1) if o.record is not None}
+    report_facts(item)["records"] = records
 
 
 def read_report(report: pytest.TestReport) -> Result:
@@ -123,7 +131,7 @@ def merge_phases(before: Result | None, phase: Result) -> Result:
 
 def without_evidence(result: Result) -> Result:
     """Return `result` without what only evidence needs."""
-    return dataclasses.replace(result, sentence="", measures={}, tables={})
+    return dataclasses.replace(result, sentence="", records={}, measures={}, tables={})
 
 
 def count_results(results: Iterable[Result]) -> dict[str, int]:
@@ -150,10 +158,36 @@ def write_evidence(engine: Engine, results: Iterable[Result]) -> tuple[list[str]
         if failed:
             problems.append(f"evidence of {slug} not written: {failed[0]} failed")
         else:
-            recorded = evidence.with_run(evidence.load_evidence(slug), engine.key, build_run(engine, slug, group))
+            stored = evidence.load_evidence(slug)
+            run = build_run(engine, slug, group)
+            keep_records(stored.runs.get(engine.key), run, examples.load_examples()[slug])
+            recorded = evidence.with_run(stored, engine.key, run)
             changed = evidence.save_evidence(recorded)
             done.append(f"{evidence.RUNS_FOLDER}/{slug}.json {'written' if changed else 'unchanged'} for {engine.key}")
     return done, problems
+
+
+def keep_records(stored: Run | None, run: Run, example: Example) -> None:
+    """Put the `stored` records back into `run`, so that recording again changes nothing.
+
+    New ones are taken for all steps of a transcript or for none, because an ID comes again in later steps; and for all
+    transcripts if the example's files or the engine changed, because text that a pattern leaves open depends on them.
+    """
+    if stored is None or (stored.digest, stored.engine) != (run.digest, run.engine):
+        return
+    for name, replayed in run.transcripts.items():
+        records = stored.transcripts[name].records if name in stored.transcripts else {}
+        if records.keys() >= replayed.records.keys() and _records_match(records, example.transcript(name)):
+            run.transcripts[name] = dataclasses.replace(replayed, records=records)
+
+
+def _records_match(records: Mapping[str, Record], transcript: Transcript) -> bool:
+    try:
+        return all(
+            printed_lines(transcript.steps[int(number) - 1].output, record) for number, record in records.items()
+        )
+    except ValueError:
+        return False
 
 
 def group_units(results: Iterable[Result]) -> dict[str, list[Result]]:
@@ -189,7 +223,9 @@ def build_run(engine: Engine, slug: str, results: Sequence[Result]) -> Run:
         elif result.kind == "transcript":
             # A known failure has no number of steps: it can stop at any of them.
             steps = len(result.steps) if result.outcome == "passed" else 0
-            run.transcripts[result.name] = Replayed(steps, result.outcome, result.reason)
+            run.transcripts[result.name] = Replayed(
+                steps, result.outcome, result.reason, result.records if steps else {}
+            )
         run.measures.update({name: Measure(**values) for name, values in result.measures.items()})
         run.tables.update({name: Table(**values) for name, values in result.tables.items()})
     return run

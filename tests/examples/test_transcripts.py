@@ -27,6 +27,7 @@ def test_transcript(slug: str, name: str, engine: Engine, tmp_path: Path, reques
         name,
         tmp_path / "copy",
         locks_folder(engine),
+        record=option("--record"),
         # They are what the default engine prints; another one is held to them, and never rewrites them.
         rewrite=option("--record") and engine.key == DEFAULT_ENGINE,
         accept=option("--accept-failures"),

@@ -75,6 +75,7 @@ class Census:
     :ivar unbound: blocks that no example owns.
     :ivar hidden: steps of transcripts that run, but that no page shows.
     :ivar skipped: claims and transcripts that were skipped on the default engine, with a reason.
+    :ivar placeholders: how many placeholders blocks show, for want of a record; `elided` are bare ``...``.
     :ivar slack: what the transcripts leave open.
     """
 
@@ -89,6 +90,8 @@ class Census:
     unbound: int
     hidden: int = 0
     skipped: int = 0
+    placeholders: int = 0
+    elided: int = 0
     slack: Slack = field(default_factory=Slack)
 
     @property
@@ -143,6 +146,10 @@ def take_census(env: BuildEnvironment) -> Census:
     blocks = [block for page in every.values() for block in page.blocks]
     kinds = Counter("region" if block.region else block.kind for block in blocks)
     steps = {(slug, name, step.line): step for slug, name, step in _all_steps(env)}
+    patterns = [
+        steps.get((block.slug, PurePosixPath(block.path).stem, line)) for block in blocks for line in block.patterns
+    ]
+    rendered = count_slack(filter(None, patterns))
     shown = {(block.slug, PurePosixPath(block.path).stem, line) for block in blocks for line in block.steps}
     return Census(
         pages=len(env.found_docs),
@@ -156,6 +163,8 @@ def take_census(env: BuildEnvironment) -> Census:
         unbound=sum(page.unbound for page in every.values()),
         hidden=len(steps.keys() - shown),
         skipped=sum(_all_outcomes(env, "skipped")),
+        placeholders=sum(rendered.open.values()),
+        elided=rendered.elided,
         slack=count_slack(steps.values()),
     )
 
@@ -219,6 +228,8 @@ def _census_table(census: Census) -> nodes.table:
         "Commands in the transcripts": census.commands,
         "Blocks owned by an example": census.share,
         "Steps that run and are not shown": census.hidden,
+        "Placeholders that pages show": census.placeholders,
+        "Places where pages show `...`": census.elided,
         "Claims and transcripts skipped": census.skipped,
         "Lines of output": census.slack.lines,
         "of these, compared to the letter": census.slack.exact,
