@@ -27,6 +27,8 @@ def unchanged(text):
         (["..."], [], ()),
         ([" Container a Started"], [" Container a  Started "], None),
         ([" Container a <n>"], [" Container a   7"], (" Container a 7",)),
+        ([" Container a Up"], [" Container a Up"] * 2, None),
+        (["..."], [" Container a Up"] * 2, (" Container a Up",)),
         (["a", "...", "z"], ["a", "b\x07", "z"], ("a", "b", "z")),
         (["..."], [str(n) for n in range(25)], tuple(map(str, range(25)))),
         (["..."], [str(n) for n in range(26)], (*map(str, range(12)), 2, *map(str, range(14, 26)))),

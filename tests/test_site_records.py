@@ -57,12 +57,16 @@ def test_a_page_shows_the_record(steps):
 
 
 def test_the_record_is_in_each_format(steps):
-    """The page as Markdown, as text, and in the index of the search has the record, without marks or shields."""
+    """The page as Markdown and as text has the record, without marks; the search has its words, apart from IDs."""
     built = steps(RECORDS)
+
+    index = built.text("drydock-search.js")
 
     assert "#0 begin\n#1 <b>\n[40 lines are left out here]\n#2 & c\n#9 done in 0.3s\n$ echo 7 of 9" in built.text(
         "first.md"
     )
+    assert '"begin"' in index
+    assert "0123456789ab" not in index
     assert "   $ docker run -d greeting\n   0123456789ab\n" in steps(RECORDS, "text").text("first.txt")
 
 

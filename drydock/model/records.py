@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TypeAlias
 
 from drydock.model.characters import strip_hidden
-from drydock.model.transcript import ANY_LINES, align_lines, open_spans, trim_line, unescape_line
+from drydock.model.transcript import ANY_LINES, align_lines, drop_repeats, open_spans, trim_line, unescape_line
 
 Record: TypeAlias = tuple[str | int, ...]
 #: Maximum number of characters in a record.
@@ -51,8 +51,8 @@ def make_record(expected: Sequence[str], observed: Sequence[str], clean: Callabl
     :param clean: replaces what is private in text that `expected` leaves open.
     :raises ValueError: there is a secret in such text, the record is over the limit, or cleaning it spoils the match.
     """
-    observed = [trim_line(line) for line in observed]
-    if observed == [trim_line(line) for line in expected]:
+    observed = drop_repeats([*map(trim_line, observed)])  # Compose redraws them in a terminal
+    if observed == drop_repeats([*map(trim_line, expected)]):
         return None
     owners = _owners(expected, observed)
     lines = [_clean_line(expected, owner, line, clean) for owner, line in zip(owners, observed, strict=True)]

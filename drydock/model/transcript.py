@@ -315,7 +315,8 @@ def trim_line(line: str) -> str:
     return re.sub(" {2,}", " ", line).rstrip(" ") if _PROGRESS.fullmatch(line) else line
 
 
-def _drop_repeats(lines: Sequence[str]) -> list[str]:
+def drop_repeats(lines: Sequence[str]) -> list[str]:
+    """Return `lines` without lines of Compose's progress that came before."""
     return [lines[row] for row in _first_rows(lines, range(len(lines)))]
 
 
@@ -435,7 +436,7 @@ def _output_differences(wanted: Sequence[str], got: Sequence[str]) -> list[str]:
     # Line by line, an elision may be given fewer lines than it has to take for all of them to match.
     if lines_match(wanted, got):
         return [f"  {line}" for line in wanted]
-    wanted, got = map(_drop_repeats, _trim_progress(wanted, got))
+    wanted, got = map(drop_repeats, _trim_progress(wanted, got))
     lines: list[str] = []
     at_wanted = at_got = 0
     for in_wanted, in_got in [*_matching_pairs(wanted, got), (len(wanted), len(got))]:
@@ -474,7 +475,7 @@ def merge_lines(expected: Sequence[str], observed: Sequence[str]) -> list[str]:
     """Return `observed` as a transcript writes it, keeping each pattern of `expected` that still matches."""
     if lines_match(expected, observed):
         return list(expected)
-    expected, observed = map(_drop_repeats, _trim_progress(expected, observed))
+    expected, observed = map(drop_repeats, _trim_progress(expected, observed))
     merged: list[str] = []
     at_expected = at_observed = 0
     for in_expected, in_observed in [*_matching_pairs(expected, observed), (len(expected), len(observed))]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from sphinx.application import Sphinx
 
@@ -10,6 +11,8 @@ from drydock.site.examples.publish import publishes_files
 
 #: The file that the page of results loads.
 FILE = "drydock-search.js"
+#: IDs and digests in what a command printed: they differ each time, and would be most of the index.
+_ID = re.compile(r"(?=.*\d)[0-9a-f]{12,64}")
 
 
 def write_index(app: Sphinx, exception: Exception | None) -> None:
@@ -19,7 +22,7 @@ def write_index(app: Sphinx, exception: Exception | None) -> None:
         return
     text = full.read_text(encoding="utf-8")
     index = json.loads(text[text.index("(") + 1 : text.rindex(")")])
-    words = {word: set(_page_indexes(index["terms"], word)) for word in index["terms"]}
+    words = {word: set(_page_indexes(index["terms"], word)) for word in index["terms"] if not _ID.fullmatch(word)}
     for word in index["titleterms"]:
         words.setdefault(word, set()).update(_page_indexes(index["titleterms"], word))
     kept = {name: index[name] for name in ("docnames", "titles", "alltitles")}
