@@ -32,6 +32,7 @@ def unchanged(text):
         (["a", "...", "z"], ["a", "b\x07", "z"], ("a", "b", "z")),
         (["..."], [str(n) for n in range(25)], tuple(map(str, range(25)))),
         (["..."], [str(n) for n in range(26)], (*map(str, range(12)), 2, *map(str, range(14, 26)))),
+        (["a", "..."], ["a", "x" * 6001], ("a", 1)),
         (["..."], ["x" * 300] * 24, (*["x" * 300] * 5, 14, *["x" * 300] * 5)),
     ],
 )
@@ -52,7 +53,7 @@ def test_a_record_is_made(expected, observed, record):
             [
                 PrintedLine("a"),
                 PrintedLine("b", elided=1),
-                PrintedLine("[3 lines are left out here]", elided=1, lines=3),
+                PrintedLine("[lines left out here: 3]", elided=1, lines=3),
                 PrintedLine("c", elided=1),
                 PrintedLine("z"),
             ],

@@ -50,7 +50,7 @@ def test_a_page_shows_the_record(steps):
     assert '<span class="go"><u title="differs each time">0123456789ab</u></span>\n' in html
     assert '<u title="differs each time">7</u> of <u title="differs each time">9</u></span>\n' in html
     assert 'data-more="42 more lines"' in fold
-    assert '<span class="go">#1 &lt;b&gt;</span>\n<span class="go">[40 lines are left out here]</span>\n' in fold
+    assert '<span class="go">#1 &lt;b&gt;</span>\n<span class="go">[lines left out here: 40]</span>\n' in fold
     assert html.count("What is underlined differs each time.") == 1
     assert "&lt;id&gt;" not in html
     assert (built.census["placeholders"], built.census["elided"]) == (0, 0)
@@ -62,7 +62,7 @@ def test_the_record_is_in_each_format(steps):
 
     index = built.text("drydock-search.js")
 
-    assert "#0 begin\n#1 <b>\n[40 lines are left out here]\n#2 & c\n#9 done in 0.3s\n$ echo 7 of 9" in built.text(
+    assert "#0 begin\n#1 <b>\n[lines left out here: 40]\n#2 & c\n#9 done in 0.3s\n$ echo 7 of 9" in built.text(
         "first.md"
     )
     assert '"begin"' in index

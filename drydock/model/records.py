@@ -19,7 +19,7 @@ Record: TypeAlias = tuple[str | int, ...]
 #: Maximum number of characters in a record.
 LIMIT = 6000
 #: Lines that are kept at each end of what ``...`` covers: the most with which the record is within the limit.
-EDGES = (12, 5, 2)
+EDGES = (12, 5, 2, 0)
 #: Stands for a line that is left out. Only a pattern that matches any line matches it.
 _GAP = "\0"
 _MOST_LEFT_OUT = 1_000_000
@@ -61,7 +61,8 @@ def make_record(expected: Sequence[str], observed: Sequence[str], clean: Callabl
         for elided, group in groupby(zip(owners, lines, strict=True), lambda pair: _is_elided(expected, pair[0])):
             part = [line for _, line in group]
             left_out = len(part) - 2 * edge
-            record += (*part[:edge], left_out, *part[-edge:]) if elided and left_out > 1 else tuple(part)
+            short = elided and left_out > bool(edge)
+            record += (*part[:edge], left_out, *part[len(part) - edge :]) if short else tuple(part)
         if _length(record) <= LIMIT:
             break
     check_record(record)
@@ -101,7 +102,7 @@ def printed_lines(expected: Sequence[str], record: Record) -> list[PrintedLine]:
         else:
             if not all(_is_elided(expected, owner) for owner in owners[at : at + part]):
                 raise ValueError("a record that leaves out lines which the transcript has")
-            lines.append(PrintedLine(f"[{part} lines are left out here]", elided=owners[at], lines=part))
+            lines.append(PrintedLine(f"[lines left out here: {part}]", elided=owners[at], lines=part))
             at += part
     return lines
 
