@@ -162,7 +162,7 @@ def test_page_shows_figure_and_table(site):
     assert html.count('role="img"') == 8  # a timeline has one for each edit, a lifecycle one for each variant
     for figure in re.findall(r"<figure.*?</figure>", html, re.DOTALL):
         assert 'href="examples/greeting.html"' in figure
-        assert "run on Docker 28.5.2, stand-ins · 2026-11-20" in figure
+        assert "Last run: Docker 28.5.2 on 2026-11-20, " in figure
         assert re.search(r"<table.*</table>", figure, re.DOTALL)
     assert "<code" in html
 

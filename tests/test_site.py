@@ -31,8 +31,11 @@ def test_file_is_shown_without_markers(site):
 
     assert "highlight-docker" in html
     assert "region" not in html
-    assert ">run on Docker 28.5.2, stand-ins · 2026-11-20</abbr>" in html
-    assert "base images: stand-ins, store: overlay2" in html
+    assert "<summary>Docker 28.5<span> · overlay2 image store · stand-ins</span></summary>" in html
+    assert (
+        "<p>Last run: Docker 28.5.2 on 2026-11-20, overlay2 image store, stand-ins for Docker Hub&#39;s images.</p>"
+        in html
+    )
 
 
 def test_block_links_to_page_file_and_zip(site):
@@ -125,7 +128,7 @@ def test_skipped_transcript_says_so(site):
     site.record("greeting", transcripts={"run": Replayed(2, "skipped", "needs Docker Hub")})
     site.page("all", ":::{transcript} greeting/run\n:::")
 
-    assert "skipped on Docker 28.5.2: needs Docker Hub" in site.build().text("all.html")
+    assert "<summary>skipped on Docker 28.5.2</summary><p>needs Docker Hub." in site.build().text("all.html")
 
 
 def test_other_builders_publish_nothing(site):
@@ -358,7 +361,7 @@ def test_stale(site):
         "run: nox -s record -- greeting [example.stale]"
     )
     assert again.warnings == [warning]
-    assert "run on Docker" not in again.text("first.html")
+    assert "<summary>Docker" not in again.text("first.html")
 
 
 def test_stale_test(site):
@@ -665,10 +668,12 @@ def test_each_builder_builds(own_settings, builder):
 
 def test_text_has_what_html_has(own_settings):
     """A format other than HTML shows captions, claims and the tables of an example's page as text."""
+    test = 'def test_id(docker, build):\n    docker("run", build())\n'
+    own_settings.write("tests/examples/test_greeting.py", test)
     own_settings.record("greeting", claims={"test_id": Claim("It runs as `10001`.", "passed")})
     own_settings.page("first", ":::{transcript} greeting/run\n:::\n\n:::{claims}\n:::")
     built = own_settings.build("text")
 
-    assert "greeting/transcripts/run.console · run on Docker 28.5.2" in built.text("first.txt")
+    assert "Docker 28.5 · overlay2 image store · stand-ins" in built.text("first.txt")
     assert "- It runs as `10001`." in built.text("first.txt")
     assert "| It runs as `10001`. | ✓ upheld |" in built.text("examples/greeting.txt")

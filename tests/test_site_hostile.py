@@ -211,7 +211,7 @@ def _same_size(site):
 @pytest.mark.parametrize("change", [_new_file, _new_test, _new_mode, _same_size])
 def test_a_page_follows_its_example(site, change):
     """A page stops saying that an example was run when a file or test is added, or a text or mode changes."""
-    assert ">run on Docker" in site.build().text("first.html")
+    assert "<summary>Docker 28.5" in site.build().text("first.html")
     change(site)
 
     assert "changed since it was run" in site.build().text("first.html")

@@ -13,12 +13,36 @@ from drydock.model.transcript import parse_transcript
 from drydock.site.checks.census import Slack, count_slack
 
 BLOCK = ":::{example} greeting/Dockerfile\n:::"
-CLAIMS = {"a": Claim("It `greets` <you>.", "passed"), "b": Claim("It bows.", "skipped", "it has no back")}
+TESTS = """\
+def test_greets(docker, build):
+    docker("run", build())
+
+
+def test_bows(build):
+    build("Dockerfile")
+
+
+def test_whispers(build):
+    build("Dockerfile.quiet")
+
+
+def test_stops(docker, build):
+    docker("run", build())
+    docker("stop", "greeting")
+"""
+CLAIMS = {
+    "test_greets": Claim("It `greets` <you>.", "passed"),
+    "test_bows": Claim("It bows.", "skipped", "it has no back"),
+    "test_whispers": Claim("It whispers.", "passed"),
+    "test_stops": Claim("It stops.", "passed"),
+}
 
 
 @pytest.fixture
 def claimed(site):
     """Return a site whose example has two claims, one of them skipped, on two engines."""
+    site.write("examples/greeting/Dockerfile.quiet", "FROM debian:trixie-slim\n")
+    site.write("tests/examples/test_greeting.py", TESTS)
     site.record("greeting", claims=CLAIMS)
     known = evidence.load_evidence("greeting", site.top)
     run = known.runs[DEFAULT_ENGINE]
@@ -27,16 +51,18 @@ def claimed(site):
     return site
 
 
-def test_a_page_says_which_claims_it_rests_on(claimed):
-    """The claims of the examples that a page names are on it, to be opened; a skipped one does not count."""
-    claimed.page("first", f"{BLOCK}\n\n:::{{claims}}\n:::")
+def test_a_page_lists_the_claims_that_it_proves(claimed):
+    """A page lists claims whose tests run its files and commands, and no other; a skipped one does not count."""
+    claimed.page("first", f"{BLOCK}\n\n:::{{transcript}} greeting/run\n:::\n\n:::{{claims}}\n:::")
     built = claimed.build()
     html = built.text("first.html")
 
     assert built.warnings == []
-    assert "This page rests on 1 claims" in html
+    assert "Tests prove 1 claim with the commands and files on this page." in html
     assert "<summary>greeting: 1 of 2 on Docker 28.5.2, 1 of 2 on Docker 26.1.5</summary>" in html
-    assert re.search(r"<details.*It .*greets.* &lt;you&gt;\..*it has no back.*</details>", html, re.DOTALL)
+    assert re.search(r"<details.*it has no back.*It .*greets.* &lt;you&gt;\..*</details>", html, re.DOTALL)
+    assert "It whispers." not in html
+    assert "It stops." not in html
     assert '"claim"' in built.text("drydock-search.js")
     assert '"bow"' not in built.text("drydock-search.js")  # a search is to find what tells of it
 
@@ -47,14 +73,14 @@ def test_claims_of_an_example_that_changed_are_not_shown(claimed):
     claimed.write("examples/greeting/more", "new\n")
     html = claimed.build().text("first.html")
 
-    assert "This page rests on 0 claims" in html
-    assert "<details" not in html
+    assert "Tests prove 0 claims" in html
+    assert "drydock-rests" not in html
 
 
 def test_evidence_of_a_claim_that_no_test_has(site):
     """Evidence that names a claim which the example's test does not have is stale, and says what to run."""
     site.write("tests/examples/test_greeting.py", "def test_a():\n    pass\n")
-    site.record("greeting", claims={"test_a": CLAIMS["a"], "test_gone": CLAIMS["a"]})
+    site.record("greeting", claims={"test_a": CLAIMS["test_greets"], "test_gone": CLAIMS["test_greets"]})
     [warning] = site.build("text").warnings
 
     assert warning.startswith(
@@ -109,7 +135,7 @@ def test_totals(claimed):
     assert found
     said = [re.sub(r"<[^>]*>", "", each) for each in re.findall(r"<li>.*?</li>", found[0], re.DOTALL)]
 
-    assert [each.partition(" ")[0] for each in said] == [str(built.census["blocks"]), "2", "1", "2", "2026-11-20"]
+    assert [each.partition(" ")[0] for each in said] == [str(built.census["blocks"]), "2", "3", "2", "2026-11-20"]
     assert 'title="Docker 28.5.2, Docker 26.1.5"' in found[0]
 
 

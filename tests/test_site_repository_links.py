@@ -58,7 +58,7 @@ def test_a_page_and_its_blocks_lead_to_an_issue(site):
 
     assert built.warnings == []
     assert link(html).startswith(f"{GITHUB}/issues/new?title=Did+not+work%3A+first&body=Page%3A+first")
-    assert html.count('<a href="#drydock-wrong">did not work?</a>') == 1
+    assert html.count('<a class="drydock-report" href="#drydock-wrong">did not work?</a>') == 1
     assert "<h1>first" in html  # and nothing of the page is escaped
     assert "did not work" not in built.text("first.md")
 

@@ -58,14 +58,14 @@ if (location.hash && !document.getElementById(location.hash.slice(1))) {
 
 // Where something did not work, the link of a block goes straight to an issue that says which block it is.
 const issue = document.querySelector("#drydock-wrong a");
-document.querySelectorAll(".drydock-caption > a:not([class])").forEach((link) => {
+document.querySelectorAll(".drydock-report").forEach((link) => {
   const block = link.closest(".drydock-block");
   const name = block.querySelector(".drydock-name").textContent;
-  const badge = block.querySelector(".drydock-badge");
+  const [run] = block.querySelector(".drydock-badge p").childNodes;
   const typed = block.matches(".drydock-transcript") ? block.querySelector("pre").cloneNode(true) : null;
   typed?.querySelectorAll(".go, .gr").forEach((printed) => printed.remove());
   const lines = typed?.textContent.split("\n").filter(Boolean) ?? [];
-  const about = [`Block: ${name}`, `Last run: ${badge.title || badge.textContent}`, ...lines];
+  const about = [`Block: ${name}`, block.querySelector(".drydock-doubt summary")?.textContent ?? run.textContent, ...lines];
   const filled = new URL(issue.href);
   const [title, body] = [...filled.searchParams.keys()];
   filled.searchParams.set(title, `${filled.searchParams.get(title)}: ${name}`);

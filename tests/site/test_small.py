@@ -112,14 +112,15 @@ def test_a_term_opens_without_scripts(browser, small):
 def test_a_block_leads_to_an_issue_about_it(page, small):
     """The link of a block says which it is, what was typed, and where that was last run, and is told from others."""
     page.goto(f"{small.url}/first.html")
-    link = page.get_by_role("link", name="did not work? greeting / transcripts/run.console")
+    page.locator(".drydock-badge summary").tap()
+    link = page.get_by_role("link", name="did not work? greeting / run.console")
     uri = urlsplit(link.get_attribute("href"))
     told = {name: value for name, [value] in parse_qs(uri.query).items()}
 
     assert uri.geturl().startswith(f"{REPOSITORY}/issues/new?")
-    assert told["title"] == "Did not work: first: greeting / transcripts/run.console"
+    assert told["title"] == "Did not work: first: greeting / run.console"
     assert told["body"].startswith(
-        "Page: first\nBlock: greeting / transcripts/run.console\nLast run: Docker 28.5.2 on 2026-11-20, "
+        "Page: first\nBlock: greeting / run.console\nLast run: Docker 28.5.2 on 2026-11-20, "
     )
     assert "\n$ docker build -t greeting .\n$ docker run --rm \\\n>   greeting\n\nWhat I did and saw:" in told["body"]
 
@@ -129,7 +130,8 @@ def test_a_block_leads_to_the_end_without_scripts(browser, small):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{small.url}/first.html")
-    page.locator(".drydock-caption > a:not([class])").click()
+    page.locator(".drydock-badge summary").click()
+    page.locator(".drydock-report").click()
     line = page.locator("#drydock-wrong")
 
     assert page.url.endswith("/first.html#drydock-wrong")

@@ -1,4 +1,4 @@
-"""Captions of blocks and pictures: the example, the file, and when it last ran."""
+"""What stands around blocks and pictures: above, the example and the file; below, the engine of the last run."""
 
 from __future__ import annotations
 
@@ -18,6 +18,18 @@ from drydock.site.pages import Block
 from drydock.site.render.inline import InlineText, to_html, to_text
 from drydock.site.repository import get_repository
 
+#: Between the facts of a badge.
+SEPARATOR = " · "
+#: The page and the section that explain a badge.
+EXPLAINED, ANCHOR = "about/tested-docs", "the-line-below-a-block"
+#: How a badge shows facts of the engine.
+WORDS = {
+    "compose": "Compose {}",
+    "buildx": "buildx {}",
+    "store": "{} image store",
+    "cgroup": "cgroup v{}",
+}
+
 
 @dataclass(frozen=True)
 class Caption:
@@ -31,7 +43,6 @@ class Caption:
     slug: str
     path: str
     note: str
-    badge: InlineText
 
     def html(self, builder: Builder, docname: str) -> Markup:
         """Return it as HTML on the page `docname`, with links to the files that `builder` publishes."""
@@ -42,29 +53,60 @@ class Caption:
         download = ""
         if publishes_files(builder) and self.path:
             uri = published_uri(builder, docname, f"{FOLDER}/{self.slug}/{self.path}")
-            file = _html_link(uri, self.path)
+            # Where a transcript is stored isn't what a reader looks for, and a phone's line is short.
+            file = _html_link(uri, self.path.removeprefix("transcripts/"))
             if not own:  # that page begins with the zip
                 uri = published_uri(builder, docname, f"{FOLDER}/{self.slug}.zip")
                 download = (
                     f' <a class="reference download internal drydock-zip" download="" href="{escape(uri)}">zip'
                     f'<span class="drydock-unseen"> of the example {escape(self.slug)}</span></a>'
                 )
-            if repository_links.find_host(builder.config.drydock_repository):
-                # No class attribute: it would be repeated a hundred times a page.
-                download += f' <a href="#{repository_links.ANCHOR}">did not work?</a>'
         named = " / ".join(part for part in ("" if own else home, file) if part)
         text = " · ".join(part for part in (named, to_html(self.note)) if part)
-        head = f'<span class="drydock-name">{text}</span> {self.badge.html()}{download}'
-        return Markup(f'<p class="drydock-caption">{head}</p>')
+        return Markup('<p class="drydock-caption"><span class="drydock-name">{}</span>{}</p>').format(
+            Markup(text), Markup(download)
+        )
 
     def markdown(self, builder: Builder, docname: str) -> str:
         """Return it as Markdown; the path of a block's file links to the file."""
         if not self.path:
-            return f"{' · '.join(filter(None, [self.slug, to_text(self.note)]))} {self.badge.text}"
+            return " · ".join(filter(None, [self.slug, to_text(self.note)]))
         link = path = f"{self.slug}/{self.path}"
         if publishes_files(builder):
             link = f"[{path}]({published_uri(builder, docname, f'{FOLDER}/{path}')})"
-        return " · ".join(filter(None, [link, self.note, self.badge.text]))
+        return " · ".join(filter(None, [link, self.note]))
+
+
+@dataclass(frozen=True)
+class Badge:
+    """The engine of the last run, in one line that opens.
+
+    :ivar line: what the run depends on, or why there is none.
+    :ivar reports: whether it leads to an issue about the block, where the site has a repository.
+    """
+
+    line: InlineText
+    reports: bool = False
+
+    def html(self, builder: Builder, docname: str) -> Markup:
+        """Return it as HTML; on a phone, CSS shows only the first fact."""
+        shown, *rest = self.line.text.split(SEPARATOR, 1)
+        links = [escape(self.line.facts)] if self.line.facts else []
+        if EXPLAINED in builder.env.found_docs:
+            uri = builder.get_relative_uri(docname, EXPLAINED)
+            links.append(Markup('<a href="{}#{}">What this means</a>').format(uri, ANCHOR))
+        if self.reports and publishes_files(builder) and repository_links.find_host(builder.config.drydock_repository):
+            links.append(
+                Markup('<a class="drydock-report" href="#{}">did not work?</a>').format(repository_links.ANCHOR)
+            )
+        hidden = Markup("").join(Markup("<span>{}{}</span>").format(SEPARATOR, facts) for facts in rest)
+        return Markup('<details class="{}"><summary>{}{}</summary><p>{}</p></details>').format(
+            self.line.kind, shown, hidden, Markup(" ").join(links)
+        )
+
+    def markdown(self, builder: Builder, docname: str) -> str:
+        """Return its line."""
+        return self.line.text
 
 
 def _html_link(uri: str, text: str) -> str:
@@ -72,7 +114,7 @@ def _html_link(uri: str, text: str) -> str:
 
 
 def run_badge(env: BuildEnvironment, example: Example, block: Block | None = None) -> InlineText:
-    """Return what the evidence says of `example`: on which engine and when it was last run, as it is now.
+    """Return what the evidence says of `example`: on which engine it was last run, as it is now.
 
     :param block: the block that it stands at; of a transcript it says whether that was skipped.
     :raises MalformedError: the evidence does not parse.
@@ -81,9 +123,34 @@ def run_badge(env: BuildEnvironment, example: Example, block: Block | None = Non
     run = get_repository(env).evidence(example).shown_run(transcript)
     doubt = _doubt_reason(run, example.digest(), transcript)
     if run is None or doubt:
-        return InlineText(doubt, kind="drydock-badge drydock-doubt")
-    bases = ", stand-ins" if run.engine.get("base_images") == "stand-ins" else ""
-    return InlineText(f"run on {run.label}{bases} · {run.date}", run.details, "drydock-badge")
+        line, _, reason = doubt.partition(": ")
+        return InlineText(line, f"{reason}." if reason else "", "drydock-badge drydock-doubt")
+    return InlineText(SEPARATOR.join(_short_facts(run)), _all_facts(run), "drydock-badge")
+
+
+def _short_facts(run: Run) -> list[str]:
+    """Return the facts of the line: versions without the patch release, and only what a page can depend on."""
+    facts = {**run.engine, "name": f"{run.engine['name']} {_short_version(run.engine['version'])}"}
+    facts["compose"] = _short_version(facts.get("compose", ""))
+    return _in_words(facts, ("name", "compose", "store", "architecture", "base_images"))
+
+
+def _all_facts(run: Run) -> str:
+    facts = {**run.engine, "name": f"Last run: {run.label} on {run.date}"}
+    if facts.get("base_images") == "stand-ins":
+        facts["base_images"] = "stand-ins for Docker Hub's images"
+    return (
+        ", ".join(_in_words(facts, ("name", "compose", "buildx", "store", "architecture", "cgroup", "base_images")))
+        + "."
+    )
+
+
+def _in_words(facts: dict[str, str], names: tuple[str, ...]) -> list[str]:
+    return [WORDS.get(name, "{}").format(facts[name]) for name in names if facts.get(name)]
+
+
+def _short_version(version: str) -> str:
+    return ".".join(version.split(".")[:2])
 
 
 def _doubt_reason(run: Run | None, digest: str, transcript: str) -> str:

@@ -15,7 +15,7 @@ from drydock.model.records import PrintedLine, printed_lines
 from drydock.model.transcript import Step, is_open, unescape_line
 from drydock.site import pages
 from drydock.site.blocks import fold
-from drydock.site.blocks.captions import Caption, run_badge
+from drydock.site.blocks.captions import Badge, Caption, run_badge
 from drydock.site.blocks.lexer import guess_lexer, shield_line
 from drydock.site.pages import Block
 from drydock.site.render.deferred import defer
@@ -112,10 +112,13 @@ def _block_node(
     code["force"] = True  # no warning where a file has a mistake on purpose
     if folds or varying:
         code[fold.KEY] = folds, varying or {}
-    caption = Caption(block.slug, block.path, block.region, run_badge(env, example, block))
+    caption = Caption(block.slug, block.path, block.region)
+    badge = Badge(run_badge(env, example, block), reports=True)
     # The search index has commands and what they print; files would double it.
     unsearched = ["no-search"] if block.kind == "file" else []
-    return nodes.container("", defer(caption), code, classes=["drydock-block", f"drydock-{block.kind}", *unsearched])
+    return nodes.container(
+        "", defer(caption), code, defer(badge), classes=["drydock-block", f"drydock-{block.kind}", *unsearched]
+    )
 
 
 def page_link(env: BuildEnvironment, slug: str, text: str) -> nodes.Node:

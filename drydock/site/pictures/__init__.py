@@ -14,7 +14,7 @@ from sphinx.environment import BuildEnvironment
 
 from drydock.model.evidence import KINDS, TIMED, Scalar, Table
 from drydock.model.example import Example
-from drydock.site.blocks.captions import Caption, run_badge
+from drydock.site.blocks.captions import Badge, Caption, run_badge
 from drydock.site.pictures import chart, layers, lifecycle, network, timeline
 from drydock.site.render import units
 from drydock.site.render.deferred import defer
@@ -53,17 +53,19 @@ def make_picture(env: BuildEnvironment, example: Example, name: str, caption: st
     unique = f"drydock-picture-{env.new_serialno('drydock-picture')}"
     opened = [
         _raw(Markup('<figure class="drydock-block drydock-picture drydock-{}"><figcaption>').format(table.kind)),
-        defer(Caption(example.slug, "", caption, run_badge(env, example))),
+        defer(Caption(example.slug, "", caption)),
         _raw(Markup("</figcaption>")),
     ]
+    closed = [defer(Badge(run_badge(env, example))), _raw(Markup("</figure>"))]
     if table.kind == "grid":  # it is a table
-        return [*opened, _grid(table), _raw(Markup("</figure>"))]
+        return [*opened, _grid(table), *closed]
     return [
         *opened,
         _raw(Markup('<div class="drydock-drawn">{}</div>').format(DRAWN[table.kind](table, unique))),
         _raw(Markup("<details><summary>As a table</summary>")),
         text_of(table),
-        _raw(Markup("</details></figure>")),
+        _raw(Markup("</details>")),
+        *closed,
     ]
 
 

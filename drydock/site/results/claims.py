@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from docutils import nodes
 from markupsafe import Markup
@@ -11,51 +12,61 @@ from sphinx.builders import Builder
 from sphinx.environment import BuildEnvironment
 
 from drydock.errors import MalformedError
-from drydock.model import walkthroughs
+from drydock.model import proofs, walkthroughs
 from drydock.model.evidence import DEFAULT_ENGINE, Claim, Run
 from drydock.model.example import Example
+from drydock.model.transcript import Step
 from drydock.site.blocks.directives import ExampleDirective
 from drydock.site.checks.census import take_census
-from drydock.site.pages import current_page, example_docname
+from drydock.site.pages import Block, block_owner, example_docname
 from drydock.site.render.deferred import defer
 from drydock.site.render.inline import InlineText, to_html, to_markdown
 from drydock.site.render.whole_site import WholeSiteDirective
-from drydock.site.repository import get_repository
+from drydock.site.repository import Repository, get_repository
 from drydock.site.results.walkthroughs import FollowedPage
-
-#: A page with more examples than this only links their claims, which would be most of its weight.
-LISTED = 8
 
 
 class ClaimsDirective(ExampleDirective):
-    """``{claims}``: the claims of all examples that the page has named above, in parts that open."""
+    """``{claims}``: the claims that the blocks above it on the page prove, in parts that open."""
 
     required_arguments = 0
 
     def make_nodes(self) -> list[nodes.Node]:
         """Return a sentence with their count, and a list of them for each example."""
         repository = get_repository(self.env)
-        runs = {
-            example: repository.current_runs(example)
-            for example in map(repository.example, current_page(self.env).examples)
-        }
-        upheld = sum(
-            by_engine[DEFAULT_ENGINE].passed_claims for by_engine in runs.values() if DEFAULT_ENGINE in by_engine
-        )
-        summary = f"This page rests on {upheld} claims, each a test that passed."
+        blocks = [block for node in self.state.document.findall(nodes.literal_block) if (block := block_owner(node))]
+        slugs = dict.fromkeys(block.slug for block in blocks)
+        parts = [_page_proof(repository, slug, blocks) for slug in slugs]
+        count = sum(part.count for part in parts)
+        summary = f"Tests prove {count} claim{'' if count == 1 else 's'} with the commands and files on this page."
         # A search is to find the pages that tell of it; many rest on a claim that is about something else.
-        lists = nodes.container("", classes=["no-search"])
-        for example, by_engine in runs.items():
-            lists += self._claims_of(example, by_engine, listed=len(runs) <= LISTED)
+        lists = nodes.container("", *(defer(part) for part in parts if part.claims), classes=["no-search"])
         self.env.note_dependency(repository.top / walkthroughs.WALKTHROUGHS_FILE)
         return [nodes.paragraph("", summary, classes=["drydock-proof"]), defer(FollowedPage()), lists]
 
-    def _claims_of(self, example: Example, runs: dict[str, Run], *, listed: bool) -> list[nodes.Node]:
-        if not runs:
-            return []
-        on = ", ".join(f"{run.passed_claims} of {len(run.claims)} on {run.heading}" for run in runs.values())
-        run = runs.get(DEFAULT_ENGINE, next(iter(runs.values())))
-        return [defer(Rests(example.slug, on, tuple(map(_claim_line, run.claims.values())) if listed else ()))]
+
+def _page_proof(repository: Repository, slug: str, blocks: list[Block]) -> PageProof:
+    """Return the claims of the example `slug` that those of the page's `blocks` prove that are its own."""
+    example = repository.example(slug)
+    own = [block for block in blocks if block.slug == slug]
+    use = proofs.command_use(example, [step.command for block in own for step in _shown_steps(example, block)])
+    use.files.update(block.path for block in own if block.kind == "file")
+    proven = {test for test, run in proofs.test_uses(example).items() if use.covers(run)}
+    claims = {
+        run.heading: [claim for test, claim in run.claims.items() if test in proven]
+        for run in repository.current_runs(example).values()
+    }
+    upheld = {heading: sum(claim.outcome == "passed" for claim in of) for heading, of in claims.items()}
+    on = ", ".join(f"{upheld[heading]} of {len(of)} on {heading}" for heading, of in claims.items())
+    first = next(iter(claims), "")
+    return PageProof(slug, on, tuple(map(_claim_line, claims.get(first, []))), upheld.get(first, 0))
+
+
+def _shown_steps(example: Example, block: Block) -> list[Step]:
+    if block.kind != "transcript":
+        return []
+    steps = example.transcript(PurePosixPath(block.path).stem).steps
+    return [step for step in steps if step.line in block.steps]
 
 
 def _claim_line(claim: Claim) -> str:
@@ -64,34 +75,32 @@ def _claim_line(claim: Claim) -> str:
 
 
 @dataclass(frozen=True)
-class Rests:
-    """The claims of one example that a page rests on.
+class PageProof:
+    """The claims of one example that a page proves.
 
     :ivar upheld: how many of them were upheld on which engine.
-    :ivar claims: none on a page that rests on too many.
+    :ivar count: how many of them were upheld on the first of these engines.
     """
 
     slug: str
     upheld: str
     claims: tuple[str, ...]
+    count: int
 
     def html(self, builder: Builder, docname: str) -> Markup:
         """Return them as a part that opens."""
         items = Markup("\n").join(Markup("<li><p>{}</p></li>").format(to_html(claim)) for claim in self.claims)
         uri = builder.get_relative_uri(docname, example_docname(self.slug))
-        if not self.claims:
-            link = Markup('<a class="reference internal" href="{}#claims">{}</a>').format(uri, self.slug)
-            return Markup('<p class="drydock-rests">{}: {}</p>').format(link, self.upheld)
         return Markup(
             '<details class="drydock-rests"><summary>{0}: {1}</summary>\n'
-            '<p>Claims of <a class="reference internal" href="{2}">{0}</a></p>\n'
+            '<p>All claims of <a class="reference internal" href="{2}#claims">{0}</a></p>\n'
             '<ul class="simple">\n{3}\n</ul>\n</details>'
         ).format(self.slug, self.upheld, uri, items)
 
     def markdown(self, builder: Builder, docname: str) -> str:
         """Return them as a list."""
         listed = "\n".join(f"- {to_markdown(claim)}" for claim in self.claims)
-        return "\n\n".join(filter(None, [f"{self.slug}: {self.upheld}", listed]))
+        return f"{self.slug}: {self.upheld}\n\n{listed}"
 
 
 def _passed_steps(run: Run) -> int:
