@@ -73,7 +73,7 @@ def test_claims_of_an_example_that_changed_are_not_shown(claimed):
     claimed.write("examples/greeting/more", "new\n")
     html = claimed.build().text("first.html")
 
-    assert "Tests prove 0 claims" in html
+    assert "Tests prove" not in html
     assert "drydock-rests" not in html
 
 

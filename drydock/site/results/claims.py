@@ -32,17 +32,18 @@ class ClaimsDirective(ExampleDirective):
     required_arguments = 0
 
     def make_nodes(self) -> list[nodes.Node]:
-        """Return a sentence with their count, and a list of them for each example."""
+        """Return a sentence with their count, if there are any, and a list of them for each example."""
         repository = get_repository(self.env)
         blocks = [block for node in self.state.document.findall(nodes.literal_block) if (block := block_owner(node))]
         slugs = dict.fromkeys(block.slug for block in blocks)
         parts = [_page_proof(repository, slug, blocks) for slug in slugs]
         count = sum(part.count for part in parts)
         summary = f"Tests prove {count} claim{'' if count == 1 else 's'} with the commands and files on this page."
+        proof = [nodes.paragraph("", summary, classes=["drydock-proof"])] if count else []
         # A search is to find the pages that tell of it; many rest on a claim that is about something else.
         lists = nodes.container("", *(defer(part) for part in parts if part.claims), classes=["no-search"])
         self.env.note_dependency(repository.top / walkthroughs.WALKTHROUGHS_FILE)
-        return [nodes.paragraph("", summary, classes=["drydock-proof"]), defer(FollowedPage()), lists]
+        return [*proof, defer(FollowedPage()), lists]
 
 
 def _page_proof(repository: Repository, slug: str, blocks: list[Block]) -> PageProof:
