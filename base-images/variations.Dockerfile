@@ -76,10 +76,10 @@ FROM stand-in AS registry
 ENV VARIATION=1
 RUN seq 99999999 | head -c 3000000 >/usr/lib/variation
 
-# The official image has 13 layers, and is twice as large on a store that counts blocks.
+# The official image has 13 layers.
 FROM shell AS static-files
 WORKDIR /out/usr/share/variation
-RUN for name in 1 2 3 4 5 6 7; do mkdir $name && seq 99999999 | head -c 300000 >$name/file; done
+RUN for name in 1 2 3 4 5 6 7; do mkdir $name && seq 99999999 | head -c 100000 >$name/file; done
 
 FROM stand-in AS static
 COPY --from=static-files /out/usr/share/variation/1 /usr/share/variation/1
