@@ -15,7 +15,7 @@ from test_pages import SHIFT, SHIFT_SEEN
 from drydock.site.blocks.fold import LONG
 
 #: Two pages with the same choice, and how the second tab of the first is called in an address.
-FIRST, SECOND, NAME = "how-to/publish-ports.html", "concepts/vm-vs-container.html", "publish-with-compose"
+FIRST, SECOND, NAME = "how-to/publish-ports.html", "concepts/isolation.html", "publish-with-compose"
 #: A transcript of many steps, of which some fail.
 FOLDED = "examples/beyond-one-host.html"
 HEIGHTS = "(all) => all.map((each) => each.getBoundingClientRect().height)"
