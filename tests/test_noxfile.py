@@ -31,7 +31,7 @@ class Session:
 
     log = install
 
-    def run(self, *command):
+    def run(self, *command, **options):
         """Keep the command."""
         self.commands.append(command)
 
@@ -178,6 +178,20 @@ def test_the_floor_is_set_before_it_is_checked():
 
     assert ["-W" in command for command in session.commands] == [False, False, True]
     assert "drydock.tasks.floor" in session.commands[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [([], ["check"]), (["weekly"], ["check", "--weekly"]), (["language", "shrink"], ["shrink"])],
+)
+def test_the_language_is_checked(arguments, options):
+    """`lint` checks the language; with `language`, it does nothing else, and passes the arguments on."""
+    session = Session(*arguments)
+    noxfile.lint(session)
+    [command] = [command for command in session.commands if "tests/language.py" in command]
+
+    assert command == ("python", "tests/language.py", *options)
+    assert (len(session.commands) == 1) == ("language" in arguments)
 
 
 def test_nox_reports_it():

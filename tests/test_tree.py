@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-import shutil
-import subprocess
 
 import pytest
+from prose import list_files
 
 import drydock
 from drydock import ROOT
@@ -16,17 +15,11 @@ from drydock.model.floor import load_floor
 from drydock.tasks import bootstrap
 
 EXAMPLES = examples.load_examples()
-UNTRACKED = {".git", ".nox", "_build", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"}
 BANNED = {"utils", "helpers", "common", "manager", "handler", "info", "numbers"}
 
 
 def _tracked():
-    """Return the files that are in git, or will be. A checkout that somebody else owns is read all the same."""
-    if not (ROOT / ".git").exists() or not shutil.which("git"):
-        return [path for path in ROOT.rglob("*") if path.is_file() and not UNTRACKED & set(path.parts)]
-    command = ["git", "-c", f"safe.directory={ROOT}", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\n")
-    return [ROOT / name for name in listed if name and (ROOT / name).is_file()]
+    return [ROOT / name for name in list_files()]
 
 
 def _imports(path):
