@@ -87,7 +87,7 @@ ENGINE_SPECS = {
 }
 #: The end of the name of an engine whose base images are variations of the stand-ins.
 VARIED = "-varied"
-#: Limits of the builder. By default, it keeps the records of all builds of two days: thousands, which slow containerd down.
+#: Limits of the builder. By default, it keeps the records of two days' builds: thousands, which slow containerd down.
 BUILDER = {"gc": {"defaultMaxUsedSpace": "10GB"}, "history": {"maxAge": "10m", "maxEntries": 50}}
 #: The default, and the engine to use if its packages are not available.
 PREFERRED_SPEC, FALLBACK_SPEC = "docker-28.5-containerd", "docker-26.1"
