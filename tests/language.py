@@ -332,6 +332,8 @@ def _check(language: Language, findings: Findings, top: Path, *, weekly: bool) -
     faults, leftovers = list(find_faults(language, findings, top)), list(find_leftovers(language, findings, top))
     for line in [*faults, *(leftover if weekly else f"notice: {leftover}" for leftover in leftovers)]:
         print_status(line)
+    if faults:
+        print_status("what these rules are, and how to exempt a word that is right: CONTRIBUTING.md, 'Check the words'")
     rates = (f"{area} {1000 * findings.hits[area] / max(findings.words[area], 1):.1f}" for area in AREAS)
     print_status(f"words to avoid per 1,000 words: {', '.join(rates)}")
     return 1 if faults or (weekly and leftovers) else 0

@@ -196,6 +196,7 @@ def test_more_uses_than_the_backlog_fail(repository, backlog, status, capsys):
     assert ("docs/a.md:1: 'anew': write \"again\" (rule again" in shown) == bool(status)
     assert ("docs/a.md:3: 'once more': write \"again\" (rule again" in shown) == bool(status)
     assert ("2 in this file, 1 in tests/language-backlog.txt" in shown) == (backlog == "docs/a.md again 1\n")
+    assert ("CONTRIBUTING.md" in shown) == bool(status)
     assert "per 1,000 words: pages 400.0, READMEs 0.0" in shown
 
 
