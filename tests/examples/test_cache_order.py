@@ -198,7 +198,7 @@ def test_below(ran, copy):
 
 
 def test_speed(ran, copy, measure, repeat):
-    """After an edit of the source, the good order rebuilds at least five times as fast as the bad one."""
+    """After an edit of the source, the good order rebuilds at least twice as fast as the bad one."""
 
     def seconds(dockerfile):
         edit(copy / "app.py")
@@ -212,7 +212,7 @@ def test_speed(ran, copy, measure, repeat):
 
     measure("good-rebuild", good, "seconds", high=20)
     measure("bad-rebuild", bad, "seconds", low=0.5)
-    measure("speedup", statistics.median(bad) / statistics.median(good), "ratio", low=5)
+    measure("speedup", statistics.median(bad) / statistics.median(good), "ratio", low=2)
 
 
 # What a RUN's result is filed under.

@@ -321,7 +321,7 @@ def test_rm_excludes_restart(docker, build, name):
 
 
 def test_delay_doubles(docker, build, name, inspect, repeat, table, measure, only_docker):
-    """The engine waits 0.1, 0.2, 0.4, 0.8, 1.6, and 3.2 s before six restarts; the start adds less than a second."""
+    """The engine waits 0.1, 0.2, 0.4, 0.8, 1.6, and 3.2 s before six restarts; a start adds less than two seconds."""
     only_docker("Podman counts its restarts, and waits between them, in another way")
     build()
     runs = repeat(lambda: gaps(docker, build, name("c"), inspect))
@@ -334,7 +334,9 @@ def test_delay_doubles(docker, build, name, inspect, repeat, table, measure, onl
 
     # The wait begins before the engine reports the end, so a little of it may be missing.
     waits = [0.1 * 2**number for number in range(6)]
-    assert all(0.9 * wait <= seconds < wait + 1 for run in runs for wait, seconds in zip(waits, run, strict=True))
+    assert all(0.9 * wait <= seconds for run in runs for wait, seconds in zip(waits, run, strict=True))
+    # Other programs on the machine can slow down a start, but not each time.
+    assert all(min(seconds) < wait + 2 for wait, seconds in zip(waits, zip(*runs, strict=True), strict=True))
 
 
 def gaps(docker, build, container: str, inspect) -> list[float]:

@@ -160,10 +160,15 @@ def test_up_builds_nothing_anew(compose, compose_count, folder):
     compose("up", "--detach", "--build")
     first, before = compose_count(), compose("ps", "--quiet").stdout
     program = folder / "count"
-    program.write_text(program.read_text().replace("count + 1", "count + 10"))
-    compose("up", "--detach")
+    text = program.read_text()
+    edited = text.replace("count + 1", "count + 10")
+    program.write_text(edited)
+    try:
+        compose("up", "--detach")
+    finally:
+        program.write_text(text)  # other tests build from the same folder
 
-    assert "count + 10" in program.read_text()
+    assert edited != text
     assert compose("ps", "--quiet").stdout == before
     assert (first, compose_count()) == (1, 2)
 
