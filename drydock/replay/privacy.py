@@ -9,11 +9,13 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from drydock import ROOT
+from drydock import ROOT, host
 from drydock.model.example import Example
 
 #: The reader's home folder, the checkout, and the host, as records show them.
 HOME, CHECKOUT, HOST, USER = "/home/you", "/home/you/drydock", "your-host", "you"
+#: The folder in which Docker keeps its data by default.
+DATA = "/var/lib/docker"
 #: An address for documentation (RFC 5737).
 ADDRESS = "192.0.2.10"
 #: Names that tell nothing about the host, and that containers use as well.
@@ -52,6 +54,8 @@ def _stand_ins(example: Example, scratch: Path) -> Iterator[tuple[re.Pattern[str
     for path, stand_in in paths.items():
         for text in {str(path), str(path.resolve())}:
             yield re.compile(rf"{re.escape(text)}(?![\w-])"), stand_in
+    # A private engine's data folder is where other engines have theirs.
+    yield re.compile(rf"{re.escape(str(host.cache_folder() / 'engine'))}/data-[\w.-]+"), DATA
     words = {socket.gethostname(): HOST, _user(): USER, _address(): ADDRESS}
     for word, stand_in in words.items():
         if word not in _COMMON_NAMES:
