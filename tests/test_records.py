@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from drydock import ROOT
+from drydock import ROOT, host
 from drydock.model import records
 from drydock.model.example import Example
 from drydock.model.records import PrintedLine, make_record, printed_lines
@@ -107,6 +107,7 @@ def clean(tmp_path, monkeypatch):
     monkeypatch.setattr(privacy, "_address", lambda: "10.4.5.6")
     monkeypatch.setenv("LOGNAME", "jdoe")
     monkeypatch.setenv("HOME", "/home/jdoe")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("PUBLISH_TOKEN", "value-of-a-variable")
     root = tmp_path / "examples/greeting"
     root.mkdir(parents=True)
@@ -120,13 +121,15 @@ def test_what_is_private_gets_stand_ins(clean, tmp_path):
     lines = [
         f"{tmp_path}/copy/greeting/compose.yaml, {tmp_path}/copy/home/.docker, {ROOT}/examples, /home/jdoe/x",
         "buildbox7 jdoe 10.4.5.6:2377, SWMTKN-1-2dlmss-13gl1c",
+        f"{host.cache_folder()}/engine/data-docker-29.7/containers",
         "buildbox77 jdoes 10.4.5.67 blue-as-the-sky",
     ]
 
     assert [clean(line) for line in lines] == [
         "/home/you/greeting/compose.yaml, /home/you/.docker, /home/you/drydock/examples, /home/you/x",
         "your-host you 192.0.2.10:2377, SWMTKN-1-example",
-        lines[2],
+        "/var/lib/docker/containers",
+        lines[3],
     ]
 
 

@@ -49,13 +49,13 @@ def find_private(example: Example, scratch: Path) -> Callable[[str], str]:
 
 
 def _stand_ins(example: Example, scratch: Path) -> Iterator[tuple[re.Pattern[str], str]]:
+    # The data of a private engine: where other engines have theirs.
+    yield re.compile(rf"{re.escape(str(host.cache_folder() / 'engine'))}/data-[\w.-]+"), DATA
     paths = {scratch / example.slug: f"{HOME}/{example.slug}", scratch / "home": HOME, scratch: HOME, ROOT: CHECKOUT}
     paths |= {Path.home(): HOME} if Path.home().name not in _COMMON_NAMES else {}
     for path, stand_in in paths.items():
         for text in {str(path), str(path.resolve())}:
             yield re.compile(rf"{re.escape(text)}(?![\w-])"), stand_in
-    # A private engine's data folder is where other engines have theirs.
-    yield re.compile(rf"{re.escape(str(host.cache_folder() / 'engine'))}/data-[\w.-]+"), DATA
     words = {socket.gethostname(): HOST, _user(): USER, _address(): ADDRESS}
     for word, stand_in in words.items():
         if word not in _COMMON_NAMES:
