@@ -47,6 +47,9 @@ ASKED = {
     "multi-stage build": "multi-stage",
     "digest": "registries",
     "exit code 137": "errors/exit-codes",
+    "docker stop takes 10 seconds": "signals",
+    "entrypoint script": "entrypoint-scripts",
+    "restart policy": "lifecycle",
     "is a container a virtual machine": "myths/containers",
     "depends_on healthy": "startup-order",
 }
