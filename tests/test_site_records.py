@@ -118,3 +118,14 @@ def test_records_of_other_files_are_not_shown(steps, site):
 
     assert "0123456789ab" not in built.text("first.html")
     assert any("[example.stale]" in warning for warning in built.warnings)
+
+
+def test_a_skipped_transcript_has_no_record(steps, site):
+    """An engine that can't run a transcript has no record of it: the page shows the patterns, without a warning."""
+    steps(RECORDS)
+    skipped = Replayed(0, "skipped", "needs overlay2-store")
+    site.record("greeting", transcripts={"run": Replayed(2, "passed", records={"1": ()}), "steps": skipped})
+    built = site.build()
+
+    assert built.warnings == []
+    assert "0123456789ab" not in built.text("first.html")

@@ -72,7 +72,10 @@ def _read_records(
     if run is None or run.digest != example.digest() or not any(one.records for one in run.transcripts.values()):
         return {}  # no run of the example as it is, or one from before there were records
     file, remedy = f"{RUNS_FOLDER}/{example.slug}.json", f"run: nox -s record -- {example.slug}"
-    records = run.transcripts[name].records if name in run.transcripts else {}
+    replayed = run.transcripts.get(name)
+    if replayed is not None and replayed.outcome == "skipped":
+        return {}  # the engine can't run it
+    records = replayed.records if replayed is not None else {}
     printed = {}
     for number, step in enumerate(example.transcript(name).steps, 1):
         what = f"{run.label}, transcript {name}, step {number} (line {step.line})"
