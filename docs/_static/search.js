@@ -1,6 +1,6 @@
 // Sphinx's search wants every word of a query on one page, so that an error message pasted whole, with names and
 // numbers of its own, finds nothing. This one weighs: rare words count for more, and words of a heading once again.
-// It leaves the rest to Sphinx; drydock/site/search.py writes the index.
+// It leaves the rest to Sphinx; drydock/site/outputs/search.py writes the index.
 Search._performSearch = (query, terms) => {
   const { docnames, titles, alltitles, terms: words } = Search._index;
   const stemmer = new Stemmer();
@@ -8,6 +8,12 @@ Search._performSearch = (query, terms) => {
   const weigh = (word) => Math.log(1 + docnames.length / Math.max(1, pagesOf(word).length));
   const stems = (text) =>
     new Set(splitQuery(text.toLowerCase()).filter((word) => !stopwords.has(word)).map((word) => stemmer.stemWord(word)));
+  // The index holds only the anchors that are not made this way.
+  const usualAnchor = (heading) =>
+    heading
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, "-")
+      .replace(/^[-0-9]+|-+$/g, "");
   const sum = (found) => [...found].reduce((total, word) => total + weigh(word), 0);
 
   // A page with many words has each of them sooner than a short one.
@@ -35,7 +41,7 @@ Search._performSearch = (query, terms) => {
   };
   for (const [heading, found] of Object.entries(alltitles)) {
     const likeness = likenessTo(heading);
-    for (const [page, anchor] of likeness ? found : [])
+    for (const [page, anchor = usualAnchor(heading)] of likeness ? found : [])
       if (likeness > (best.get(page)?.likeness ?? 0)) best.set(page, { likeness, heading, anchor });
   }
 
