@@ -8,7 +8,7 @@ import pytest
 from browsing import Site
 from playwright.sync_api import Browser
 
-from drydock.model.transcript import Step, parse_transcript, unescape_line
+from drydock.model.transcript import Step, parse_transcript
 
 #: Logs each word that a command is given, in the place of every program that a transcript calls.
 STUB = """
@@ -53,22 +53,24 @@ def test_copy_parity(page_path, reader, site, tmp_path, record_property):
 
 
 def _steps(site: Site, link: str, shown: str) -> list[Step]:
-    """Return the steps that a block shows, of the transcript that its caption links to."""
+    """Return the steps that a block shows, of the transcript that its caption links to; other lines are output."""
     published = site.folder / "_examples" / link.rpartition("_examples/")[2]
-    found, left = [], f"{shown}\n"  # empty lines at the end of a block are not shown
-    for step in parse_transcript(published.read_text(encoding="utf-8"), link).steps:
-        text = _text(step)
-        if left.startswith(text):
-            found.append(step)
-            left = left[len(text) :]
-    assert left.strip() == "", f"{link} shows what is not in the transcript: {left[:200]!r}"
-    return found
+    waiting = list(parse_transcript(published.read_text(encoding="utf-8"), link).steps)
+    lines = shown.split("\n")
+    steps = []
+    while lines:
+        step = next((step for step in waiting if lines[: len(_prompt(step))] == _prompt(step)), None)
+        assert step or steps, f"{link} begins with what is not in the transcript: {lines[0]!r}"
+        if step:
+            steps.append(step)
+            waiting = waiting[waiting.index(step) + 1 :]
+        lines = lines[len(_prompt(step)) if step else 1 :]
+    return steps
 
 
-def _text(step: Step) -> str:
-    status = [f"[exit {step.status}]"] if step.status else []
-    lines = ["$ " + step.command.replace("\n", "\n> "), *map(unescape_line, step.output), *status]
-    return "".join(f"{line}\n" for line in lines)
+def _prompt(step: Step) -> list[str]:
+    first, *others = step.command.split("\n")
+    return [f"$ {first}", *(f"> {line}" for line in others)]
 
 
 def _words(commands: list[str], folder) -> list[str]:
