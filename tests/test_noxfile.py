@@ -205,7 +205,7 @@ def test_nox_reports_it():
 
 def test_the_floor_is_raised(tmp_path):
     """The floor of blocks becomes the number in the built site; the others stay."""
-    (tmp_path / "drydock-census.json").write_text('{"blocks": 7}')
+    (tmp_path / "drydock-census.json").write_text('{"blocks": 7, "slack": {"steps": 3}}')
     set_floor(tmp_path, blocks=5, claims=2)
     floor.raise_blocks(tmp_path, tmp_path)
 

@@ -152,3 +152,23 @@ def test_only_open_text_is_cleaned(clean):
     assert make_record(["jdoe at <ip>"], ["jdoe at 10.4.5.6"], clean) == ("jdoe at 192.0.2.10",)
     with pytest.raises(ValueError, match="doesn't match"):
         make_record(["<n>"], ["10"], lambda text: "ten")
+
+
+def test_a_page_shows_the_ends_of_what_is_elided():
+    """Of many lines that `...` covers, the first and the last ones are shown, and the number of the others."""
+    lines = printed_lines(["begin", "...", "end"], ("begin", *"abcdefgh", 40, "i", "end"))
+    short = records.shorten_elided(lines)
+
+    assert [line.text for line in short] == [
+        "begin",
+        "a",
+        "b",
+        "c",
+        "[lines left out here: 4]",
+        "h",
+        "[lines left out here: 40]",
+        "i",
+        "end",
+    ]
+    assert sum(line.lines for line in short) == sum(line.lines for line in lines)
+    assert records.shorten_elided(lines[:5]) == lines[:5]

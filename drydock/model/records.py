@@ -20,6 +20,8 @@ Record: TypeAlias = tuple[str | int, ...]
 LIMIT = 6000
 #: Lines that are kept at each end of what ``...`` covers: the most with which the record is within the limit.
 EDGES = (12, 5, 2, 0)
+#: Of these, a page shows the most that keep its weight low.
+SHOWN_EDGE = 3
 #: Stands for a line that is left out. Only a pattern that matches any line matches it.
 _GAP = "\0"
 _MOST_LEFT_OUT = 1_000_000
@@ -105,6 +107,21 @@ def printed_lines(expected: Sequence[str], record: Record) -> list[PrintedLine]:
             lines.append(PrintedLine(f"[lines left out here: {part}]", elided=owners[at], lines=part))
             at += part
     return lines
+
+
+def shorten_elided(lines: Sequence[PrintedLine]) -> list[PrintedLine]:
+    """Return `lines` with at most ``SHOWN_EDGE`` at each end of what a ``...`` covers."""
+    short: list[PrintedLine] = []
+    for elided, group in groupby(lines, lambda line: line.elided):
+        part = list(group)
+        middle = part[SHOWN_EDGE : len(part) - SHOWN_EDGE]
+        if elided is None or len(middle) < 2:
+            short += part
+            continue
+        count = sum(line.lines for line in middle)
+        gap = PrintedLine(f"[lines left out here: {count}]", elided=elided, lines=count)
+        short += [*part[:SHOWN_EDGE], gap, *part[-SHOWN_EDGE:]]
+    return short
 
 
 def _owners(expected: Sequence[str], observed: Sequence[str]) -> list[int]:

@@ -11,7 +11,7 @@ from sphinx.environment import BuildEnvironment
 from drydock.errors import MalformedError, MissingError
 from drydock.model.evidence import RUNS_FOLDER
 from drydock.model.example import Example
-from drydock.model.records import PrintedLine, printed_lines
+from drydock.model.records import PrintedLine, printed_lines, shorten_elided
 from drydock.model.transcript import Step, is_open, unescape_line
 from drydock.site import pages
 from drydock.site.blocks import fold
@@ -85,7 +85,7 @@ def _read_records(
         if record is None:
             raise MissingError(f"no record in {file}: {what}; {remedy}")
         try:
-            printed[step.line] = printed_lines(step.output, record)
+            printed[step.line] = shorten_elided(printed_lines(step.output, record))
         except ValueError as error:
             raise MalformedError(file, 0, f"{what}: {error}; {remedy}") from None
     return printed
