@@ -12,9 +12,9 @@ from drydock.site.examples.publish import publishes_files
 
 #: Marks around words of code and around the text of links that no style sheet of the theme styles.
 _UNSTYLED = re.compile(r'<span class="(?:pre|doc|std std-doc|xref myst)">([^<]*)</span>')
-#: A class of sphinx-design's style sheet. The site's own styles tabs: sphinx-design has 20 times as many rules.
+#: A class of sphinx-design's style sheet. The site's own, with a twentieth of the rules, styles tabs and dropdowns.
 #: It begins with letters, which are found faster than a word boundary.
-_DESIGN_CLASS = re.compile(r"sd-(?<!\wsd-)(?!tab-)")
+_DESIGN_CLASS = re.compile(r'sd-(?<!\wsd-)(?!tab-|dropdown|sphinx-override|summary-|card[" -]|mb-3|octicon)')
 #: Restores a choice among tabs before the page is painted.
 _CHOICE = "choice.js"
 _HIGHLIGHT_RULE = re.compile(r"(?P<scope>.* )(?P<kind>\.\w+) \{ (?P<look>.*) \}(?: /\*.*\*/)?")
