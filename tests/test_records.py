@@ -122,6 +122,7 @@ def test_what_is_private_gets_stand_ins(clean, tmp_path):
         f"{tmp_path}/copy/greeting/compose.yaml, {tmp_path}/copy/home/.docker, {ROOT}/examples, /home/jdoe/x",
         "buildbox7 jdoe 10.4.5.6:2377, SWMTKN-1-2dlmss-13gl1c",
         f"{host.cache_folder()}/engine/data-docker-29.7/containers",
+        "Get:4 http://mirror.buildbox.invalid/debian trixie/main, https://index.invalid/simple/",
         "buildbox77 jdoes 10.4.5.67 blue-as-the-sky",
     ]
 
@@ -129,7 +130,8 @@ def test_what_is_private_gets_stand_ins(clean, tmp_path):
         "/home/you/greeting/compose.yaml, /home/you/.docker, /home/you/drydock/examples, /home/you/x",
         "your-host you 192.0.2.10:2377, SWMTKN-1-example",
         "/var/lib/docker/containers",
-        lines[3],
+        "Get:4 http://mirror.example/debian trixie/main, https://mirror.example/simple/",
+        lines[4],
     ]
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from drydock import store
 from drydock.errors import MalformedError
 from drydock.model.example import Example
 
@@ -71,11 +72,16 @@ def test_uses(example: Example) -> dict[str, Use]:
     """
     if not example.test.is_file():
         return {}
+    place = f"tests/examples/{example.test.name}"
     try:
-        tree = ast.parse(example.test.read_bytes())
+        text = store.read_text(example.test, place)
+    except MalformedError:
+        return {}  # reported where evidence is compared with the tests
+    try:
+        tree = ast.parse(text)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 0
-        raise MalformedError(f"tests/examples/{example.test.name}", line, f"it isn't Python: {error}") from None
+        raise MalformedError(place, line, f"it isn't Python: {error}") from None
     parts: dict[str, ast.AST] = {}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):

@@ -22,6 +22,8 @@ ADDRESS = "192.0.2.10"
 _COMMON_NAMES = ("root", "localhost", "")
 _SECRET_NAME = re.compile(r"secret|token|passw|credential|api_?key|private_?key|\.key$|\.pem$|^id_", re.IGNORECASE)
 _ASSIGNMENT = re.compile(r"^\s*([\w.-]+)=(.*)$", re.MULTILINE)
+#: Hosts of package indexes and mirrors, which are settings of the host or of a proxy.
+_MIRROR = (re.compile(r"(https?://)[\w.-]+(?=/(?:debian|simple|packages)\b)"), r"\1mirror.example")
 #: Shorter values could be any word.
 _SHORTEST_SECRET = 8
 _JOIN_TOKEN = (re.compile(r"\bSWMTKN-1-[\w-]+"), "SWMTKN-1-example")
@@ -34,7 +36,7 @@ def find_private(example: Example, scratch: Path) -> Callable[[str], str]:
 
     :param scratch: the folder with the copy of the example, and the home folder.
     """
-    stand_ins = [_JOIN_TOKEN, *_stand_ins(example, scratch)]
+    stand_ins = [_JOIN_TOKEN, _MIRROR, *_stand_ins(example, scratch)]
     secrets = {value: name for name, value in _secrets(example) if len(value) >= _SHORTEST_SECRET}
 
     def clean_text(text: str) -> str:

@@ -18,8 +18,10 @@ docker() { told docker "$@"; }
 command_not_found_handle() { told "$@"; }
 """
 
-#: Chooses the tab that a block is in, if it is in one: only what is seen can be clicked.
+#: Chooses the tab that a block is in, and opens what it is folded in: only what is seen can be clicked.
 CHOSEN = """(block) => {
+  const dropdown = block.closest("details");
+  if (dropdown) dropdown.open = true;
   const label = block.closest(".sd-tab-content")?.previousElementSibling;
   if (label) label.control.checked = true;
 }"""
