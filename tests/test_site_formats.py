@@ -261,6 +261,15 @@ def test_cards_are_loaded_where_they_are(own_settings):
     assert "sphinx-design" not in built.text("first.html")
 
 
+def test_a_dropdown_needs_no_style_sheet(own_settings):
+    """The site's own style sheet has the rules for a dropdown."""
+    own_settings.page("first", ":::{dropdown} Solution\nZebras.\n:::")
+    html = own_settings.build().text("first.html")
+
+    assert '<span class="sd-summary-text">Solution</span>' in html
+    assert "sphinx-design.min.css" not in html
+
+
 EXERCISE = """
 [exercise]
 page = "first"

@@ -111,7 +111,7 @@ def test_a_wrong_record_is_reported(steps, records, problem):
 
 
 def test_records_of_other_files_are_not_shown(steps, site):
-    """Once the example has changed, its page shows the patterns, and says that the evidence is stale."""
+    """Once the example has changed, its page shows the patterns, and a warning says that the evidence is stale."""
     steps(RECORDS)
     site.write("examples/greeting/transcripts/steps.console", STEPS.replace("begin", "start"))
     built = site.build()

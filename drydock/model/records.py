@@ -125,7 +125,7 @@ def shorten_elided(lines: Sequence[PrintedLine]) -> list[PrintedLine]:
 
 
 def _owners(expected: Sequence[str], observed: Sequence[str]) -> list[int]:
-    """Return for each line the index of its pattern; progress that doesn't count goes with a ``...`` before it."""
+    """Return for each line the index of its pattern; progress that doesn't count belongs to a ``...`` before it."""
     owners = align_lines(expected, observed)
     if owners is None:
         raise ValueError("a record that doesn't match the step's patterns")
@@ -140,7 +140,7 @@ def _is_elided(expected: Sequence[str], owner: int) -> bool:
 
 
 def _open_parts(expected: Sequence[str], owner: int, line: str) -> list[tuple[int, int]]:
-    """Return the parts of a line that its pattern leaves open: all of it, without a pattern of its own."""
+    """Return the parts of a line that its pattern leaves open: all of it, if it has no pattern."""
     if owner < 0 or expected[owner] == ANY_LINES:
         return [(0, len(line))]
     return open_spans(expected[owner], line)

@@ -105,7 +105,7 @@ def find_spec(name: str, programs: str = "") -> EngineSpec | None:
 
 
 def vary_bases(spec: EngineSpec) -> EngineSpec:
-    """Return the spec of the same engine with variations of the stand-ins, and a data folder of its own."""
+    """Return the spec of the same engine with variations of the stand-ins, and its own data folder."""
     return dataclasses.replace(spec, name=f"{spec.name}{VARIED}")
 
 
